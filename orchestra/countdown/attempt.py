@@ -1,0 +1,119 @@
+"""One try at one Countdown problem: prompt, run, and the verified answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ..engine import Engine, Sampling
+from ..thread import Join, Ledger, Limits, Observer, RunTree, ledger, run_tree
+from ..thread.protocols import Apr, AprMarkers, Serial, ThreadProtocol
+from . import notation
+from .problem import Problem
+from .rules import expression, verify
+
+Method = Literal["serial", "fork"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+SERIAL = Serial(end=(notation.END,))
+FORK = Apr(
+    markers=AprMarkers(
+        call=notation.CALL,
+        wait=notation.WAIT,
+        results=notation.RESULTS,
+        results_end=notation.RESULTS_END,
+        goal=notation.GOAL,
+        none=notation.NONE,
+        cancelled=notation.CANCELLED,
+        refused=notation.REFUSED,
+        cut=notation.CUT,
+        end=notation.END,
+    ),
+    child_prompt=notation.child_prompt,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How to search. The defaults are the operating point of the README's table."""
+
+    method: Method = "fork"
+    join: Join = "all"
+    beam: int | None = None
+    """Successors that a state's search visits: of the whole search when serial (default 5), of the root's fork otherwise (24)."""
+    child_beam: int = 12
+    """Successors visited at each state of a child's search."""
+    window: int = 160
+    """Tokens that one thread's context may hold."""
+    temperature: float = 0.0
+    seed: int | None = None
+    tree_tokens: int | None = None
+    seconds: float | None = None
+
+    def prompt(self, problem: Problem) -> tuple[int, ...]:
+        if self.method == "serial":
+            return notation.serial_prompt(problem, beam=self.beam or 5)
+        return notation.fork_prompt(problem, beam=self.beam or 24, child_beam=self.child_beam)
+
+    @property
+    def protocol(self) -> ThreadProtocol:
+        return SERIAL if self.method == "serial" else FORK
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(window=self.window, tree_tokens=self.tree_tokens, seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What a run made of a problem. `answer` is None when the model gave none; a wrong answer keeps the reason in `flaw`."""
+
+    problem: Problem
+    tree: RunTree
+    ledger: Ledger
+    answer: str | None
+    """A verified arithmetic expression such as `(8-6)*(4+1)`."""
+    flaw: str | None
+    """Why the path that the model claimed does not solve the problem; None when it does, or when it claimed nothing."""
+    explored: int
+    """Operations whose result the model wrote while searching, in all threads."""
+
+    @property
+    def correct(self) -> bool:
+        return self.answer is not None
+
+    @property
+    def error(self) -> str | None:
+        """An engine failure that may have cost the answer: such an attempt is neither right nor wrong. None when it was answered."""
+        return None if self.correct else self.tree.error
+
+
+async def attempt(engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None) -> Attempt:
+    """Run `problem` on `engine`, which must serve a model that knows `notation`. Never raises for anything the model writes."""
+    sampling = Sampling(max_tokens=setup.window, temperature=setup.temperature, seed=setup.seed)
+    tree = await run_tree(
+        engine,
+        setup.protocol,
+        setup.prompt(problem),
+        sampling=sampling,
+        limits=setup.limits,
+        join=setup.join,
+        session=session or problem.key,
+        observer=observer,
+    )
+    return read_attempt(problem, tree)
+
+
+def read_attempt(problem: Problem, tree: RunTree) -> Attempt:
+    """Verify what the root thread claims. Only its own final words count, not a child's."""
+    last = [segment for segment in tree.root.segments if segment.sampled and not segment.aborted][-1:]
+    path = notation.read_path(last[0].token_ids) if last and tree.root.status == "finished" else None
+    flaw = verify(problem.numbers, problem.target, path) if path is not None else None
+    return Attempt(
+        problem=problem,
+        tree=tree,
+        ledger=ledger(tree),
+        answer=expression(problem.numbers, path) if path is not None and flaw is None else None,
+        flaw=flaw,
+        explored=sum(notation.explored(segment.token_ids) for t in tree.threads for segment in t.segments if segment.sampled),
+    )

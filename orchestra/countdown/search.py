@@ -1,0 +1,113 @@
+"""Symbolic search in the model's notation: what a flawless player would write. Demonstrations are made from it.
+
+Depth first: at each state the `beam` most promising successors are visited, best first; with two numbers left every result is compared
+with the target. The promise of a state is how near the sum of its numbers is to the target. Among 600 solvable problems it finds the
+solution within 16 / 40 / 160 leaf states in 63 / 77 / 100 % of cases (the paper's "multiply" heuristic: 64 / 79 / 100 %, random order:
+31 / 56 / 99 %), and it is easier to learn than distances to factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from . import notation
+from .problem import TARGETS, Problem
+from .rules import Op, Operation, State, apply, successors
+
+_OPS: tuple[Op, ...] = ("+", "-", "*", "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The tokens that one thread writes after its prompt, and the path it found."""
+
+    token_ids: tuple[int, ...]
+    path: tuple[Operation, ...] | None
+
+
+def promising(state: State, target: int, beam: int) -> list[tuple[Operation, State]]:
+    """The `beam` successors whose sum is nearest to the target, nearest first; ties keep the order of `successors`."""
+    allowed = [(operation, after) for operation, after in successors(state) if operation.result <= notation.MAX_VALUE]
+    return sorted(allowed, key=lambda item: abs(sum(item[1]) - target))[:beam]
+
+
+def _rest(operation: Operation, after: State) -> list[int]:
+    rest = list(after)
+    rest.remove(operation.result)
+    return rest
+
+
+def _leaves(state: State, target: int) -> tuple[tuple[int, ...], Operation | None]:
+    """Tokens of the results of the last two numbers, and the operation that reached the target (nothing is written after it)."""
+    left, right = state
+    ids = [notation.LEAVES]
+    for op in _OPS:
+        result = apply(left, op, right)
+        if result is not None and result in TARGETS:
+            ids += notation.number(result)
+            if result == target:
+                return tuple(ids), Operation(left, op, right, result)
+    return tuple(ids), None
+
+
+def _visit(
+    ids: list[int], state: State, target: int, beam: int, path: tuple[Operation, ...]
+) -> tuple[Operation, ...] | None:
+    """Append the search below `state` to `ids`; return the whole path when it reaches the target."""
+    if len(state) == 2:
+        leaf_ids, last = _leaves(state, target)
+        ids += leaf_ids
+        return (*path, last) if last else None
+    for operation, after in promising(state, target, beam):
+        ids += notation.visit(len(path) + 1, operation, _rest(operation, after))
+        if found := _visit(ids, after, target, beam, (*path, operation)):
+            return found
+    return None
+
+
+def _ending(found: tuple[Operation, ...] | None) -> tuple[int, ...]:
+    return (*(notation.goal(found) if found else (notation.NONE,)), notation.END)
+
+
+def serial(problem: Problem, *, beam: int) -> Trace:
+    """The whole search in one thread."""
+    ids: list[int] = []
+    found = _visit(ids, problem.numbers, problem.target, beam, ())
+    return Trace((*ids, *_ending(found)), found)
+
+
+def child(problem: Problem, operation: Operation, *, beam: int) -> Trace:
+    """The search below `operation`, which its parent asked for."""
+    left = list(problem.numbers)
+    left.remove(operation.left)
+    left.remove(operation.right)
+    after = tuple(sorted((*left, operation.result), reverse=True))
+    ids = list(notation.visit(1, operation, left))
+    found = _visit(ids, after, problem.target, beam, (operation,))
+    return Trace((*ids, *_ending(found)), found)
+
+
+def calls(problem: Problem, *, beam: int) -> list[Operation]:
+    """What a forking parent asks its children to explore."""
+    return [operation for operation, _ in promising(problem.numbers, problem.target, beam)]
+
+
+def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:
+    return (*(token for operation in operations for token in (notation.CALL, *notation.call(operation))), notation.WAIT)
+
+
+def final_answer(outcomes: Sequence[tuple[Operation, ...] | None]) -> tuple[int, ...]:
+    """What the parent writes after its results block: the first path that a child returned, or `<none>`."""
+    return _ending(next((path for path in outcomes if path), None))
+
+
+def first_finisher(traces: Sequence[Trace]) -> int | None:
+    """Index of the succeeding trace that needs the fewest tokens: with equal speed it is the first to reach the goal."""
+    succeeded = [(len(trace.token_ids), index) for index, trace in enumerate(traces) if trace.path]
+    return min(succeeded)[1] if succeeded else None
+
+
+def demonstrated_lengths(problem: Problem, *, beam: int) -> Iterator[int]:
+    """Tokens of each child's search, in the order of the calls."""
+    return (len(child(problem, operation, beam=beam).token_ids) for operation in calls(problem, beam=beam))

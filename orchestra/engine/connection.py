@@ -1,0 +1,143 @@
+"""A connection to an OpenAI-compatible server: the one file that names httpx.
+
+Connections are kept alive and not limited in number, and reading has no timeout, because a long answer is no failure. A request is sent
+again where another try can help (the server is full, starting, or gone for a moment) and nowhere else. Errors say what to do next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import stamina
+
+from ..errors import ConfigError, EngineError
+
+T = TypeVar("T")
+
+CONNECT_S = 10.0
+MAX_BACKOFF_S = 5.0
+
+
+class Unavailable(EngineError):
+    """Another try can help: the server is full or starting, or the connection broke."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after_s = retry_after_s
+        """What the server asks for; None when it does not say."""
+
+
+class Connection:
+    """One server at `url`, with or without "/v1" at its end. `patience_s`: how long to go on trying while it is unavailable."""
+
+    def __init__(self, url: str, *, api_key: str | None, patience_s: float) -> None:
+        self._root = url.rstrip("/").removesuffix("/v1")
+        self._patience_s = patience_s
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=httpx.Timeout(None, connect=CONNECT_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    @property
+    def url(self) -> str:
+        return f"{self._root}/v1"
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        """One attempt. Yields the response, or its pieces when `body` asks for a stream; closing the iterator closes the connection.
+
+        Raises `Unavailable` when another attempt can help, otherwise `ConfigError` or `EngineError`.
+        """
+        try:
+            async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
+                await self._check(response)
+                if not body.get("stream"):
+                    yield json.loads(await response.aread())
+                    return
+                async for line in response.aiter_lines():
+                    if line.startswith("data: ") and line != "data: [DONE]":
+                        yield self._event(line.removeprefix("data: "))
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    async def retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first attempt that is not met by `Unavailable`; when patience runs out, the last of these is raised."""
+        async for trial in stamina.retry_context(on=_backoff, attempts=None, timeout=self._patience_s, wait_max=MAX_BACKOFF_S):
+            with trial:
+                return await attempt()
+        raise AssertionError("stamina raises the last error")
+
+    async def models(self) -> dict[str, int | None]:
+        """The models that the server offers, each with its context where that is told."""
+        response = await self._get(f"{self.url}/models")
+        await self._check(response)
+        return {model["id"]: model.get("max_model_len") for model in response.json()["data"]}
+
+    async def metrics(self) -> str:
+        """What vLLM exports for Prometheus; empty when the server has no such page."""
+        response = await self._get(f"{self._root}/metrics")
+        return "" if response.is_error else response.text
+
+    async def _get(self, url: str) -> httpx.Response:
+        try:
+            return await self._client.get(url)
+        except _BROKEN as error:
+            raise self._unavailable(error) from error
+
+    async def _check(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        await response.aread()
+        status, message = response.status_code, f"{self.url} answered {response.status_code}: {_message(response)}"
+        if status in (401, 403):
+            raise ConfigError(f"{message} (pass the key that it wants as `api_key`)")
+        if status in (429, 503):
+            after = response.headers.get("Retry-After", "")
+            raise Unavailable(
+                f"{message} (too many requests: lower the concurrency, or add servers behind a router)",
+                status=status,
+                retry_after_s=float(after) if after.isdigit() else None,
+            )
+        raise EngineError(message, status=status)
+
+    def _event(self, data: str) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(data)
+        if error := event.get("error"):
+            raise EngineError(f"{self.url} failed in the middle of an answer: {error['message']}", status=error.get("code"))
+        return event
+
+    def _unavailable(self, error: httpx.TransportError) -> Unavailable:
+        return Unavailable(
+            f"{self.url} does not answer ({type(error).__name__}: {error}): check the address, and that the server is running and its log"
+        )
+
+
+_BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+
+
+def _backoff(error: Exception) -> bool | float:
+    """Whether to try again after `error`; a number is the wait in seconds that the server asks for."""
+    if not isinstance(error, Unavailable):
+        return False
+    return True if error.retry_after_s is None else error.retry_after_s
+
+
+def _message(response: httpx.Response) -> str:
+    """The server's own explanation; `{"error": {"message": …}}` is how OpenAI and vLLM write it."""
+    try:
+        content = response.json()
+    except ValueError:
+        return response.text[:500]
+    error = content.get("error", content) if isinstance(content, dict) else content
+    return str(error.get("message", error) if isinstance(error, dict) else error)

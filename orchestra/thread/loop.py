@@ -1,0 +1,197 @@
+"""The fork–join loop: runs one problem's threads on an engine, by the rules of a protocol.
+
+Life of a fork: the parent's request stops at the protocol's fork token → the protocol says what each child sees → every child is a task of
+one task group → the join policy decides when waiting is over and cancels the rest → the protocol says what the parent gets to see →
+the parent goes on with an ordinary request on its shared prefix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from ..engine import Completion, Engine, Request, Sampling
+from ..errors import EngineError
+from .budget import Limits, TokenBudget
+from .protocols import Branches, Finish, Splice, ThreadProtocol
+from .tree import Fork, Join, RunTree, Thread
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a thread. Observers get it as it happens."""
+
+    kind: Literal["started", "tokens", "joined", "ended"]
+    thread: Thread
+    token_ids: Sequence[int] = ()
+    """Newly sampled tokens, for "tokens"."""
+
+
+Observer = Callable[[Event], None]
+
+
+async def run_tree(
+    engine: Engine,
+    protocol: ThreadProtocol,
+    prompt: Sequence[int],
+    *,
+    sampling: Sampling,
+    limits: Limits,
+    join: Join = "all",
+    session: str = "",
+    observer: Observer | None = None,
+) -> RunTree:
+    """Run one problem to its end and return everything it caused.
+
+    `sampling.max_tokens` caps each request; its stop ids are the protocol's. Engine failures are recorded in the tree (`RunTree.error`), and
+    running out of `limits.seconds` cancels what runs and sets `RunTree.timed_out`. Cancelling the caller cancels every thread; on the way
+    out nothing keeps running.
+    """
+    tree = RunTree(session=session, protocol=protocol.name, join=join, root=Thread("0"), started=engine.now())
+    tree.root.inject(prompt)
+    run = _Run(engine, protocol, tree, sampling, limits, observer)
+    try:
+        async with asyncio.timeout(limits.seconds) as deadline:
+            await run.thread(tree.root)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        tree.timed_out = True
+    finally:
+        tree.finished = engine.now()
+    return tree
+
+
+class _Run:
+    """One run in progress: the tree and what its threads share."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        protocol: ThreadProtocol,
+        tree: RunTree,
+        sampling: Sampling,
+        limits: Limits,
+        observer: Observer | None,
+    ) -> None:
+        self._engine = engine
+        self._protocol = protocol
+        self._tree = tree
+        self._sampling = dataclasses.replace(sampling, stop_token_ids=protocol.stop_token_ids)
+        self._limits = limits
+        self._budget = TokenBudget(limits.tree_tokens)
+        self._observer = observer
+        context = engine.capabilities.context
+        self._window = min(limits.window, context) if context else limits.window
+
+    async def thread(self, thread: Thread) -> None:
+        """Decode `thread` until it ends. Whatever happens, it has a status afterwards."""
+        thread.started = self._engine.now()
+        self._tell("started", thread)
+        try:
+            await self._decode(thread)
+        except EngineError as error:
+            self._end(thread, "failed", str(error))
+        except asyncio.CancelledError:
+            self._end(thread, "cancelled")
+            raise
+
+    async def _decode(self, thread: Thread) -> None:
+        forks = 0
+        while True:
+            completion = await self._sample(thread)
+            if completion is None:
+                return self._end(thread, "cut")
+            if completion.finish == "length":
+                return self._end(thread, "cut")
+            match self._protocol.after(thread, completion):
+                case Finish():
+                    return self._end(thread, "finished")
+                case Splice(token_ids, keep):
+                    thread.inject(token_ids, keep=keep)
+                case Branches(prompts):
+                    forks += 1
+                    refusal = f"a thread may fork {self._limits.max_forks} times" if forks > self._limits.max_forks else None
+                    await self._fork(thread, prompts, refusal)
+                    if refusal:
+                        return self._end(thread, "cut")
+
+    async def _sample(self, thread: Thread) -> Completion | None:
+        """One request; None when the thread has no room left or the tree no tokens."""
+        room = min(self._window - len(thread.context), self._sampling.max_tokens)
+        granted = self._budget.reserve(room) if room > 0 else 0
+        if not granted:
+            return None
+        used = 0
+
+        def record(completion: Completion) -> None:
+            nonlocal used
+            used += len(completion.token_ids)
+            thread.record(completion, granted=granted)
+
+        request = Request(
+            prompt=list(thread.context),
+            sampling=dataclasses.replace(self._sampling, max_tokens=granted),
+            session=self._tree.session,
+            # A resumed parent is on the critical path of everything below it: ahead of fresh children.
+            priority=thread.depth,
+            on_tokens=partial(self._tell, "tokens", thread) if self._observer else None,
+            on_abort=record,
+        )
+        try:
+            completion = await self._engine.generate(request)
+            record(completion)
+            return completion
+        finally:
+            # A retried request may have sampled more than one attempt's grant; the surplus was the engine's, not the run's.
+            self._budget.settle(granted, min(used, granted))
+
+    async def _fork(self, thread: Thread, prompts: Sequence[Sequence[int]], refusal: str | None) -> None:
+        """Start a child for each prompt, wait as the join policy says, and splice what they return into `thread`."""
+        fork = Fork(children=[], join=self._tree.join, started=self._engine.now())
+        thread.items.append(fork)
+        siblings = sum(len(earlier.children) for earlier in thread.forks)
+        if thread.depth >= self._limits.max_depth:
+            refusal = refusal or f"threads may be nested {self._limits.max_depth} deep"
+        for index, prompt in enumerate(prompts):
+            child = Thread(f"{thread.id}.{siblings + index}", thread.depth + 1)
+            child.inject(prompt)
+            fork.children.append(child)
+            if refusal or index >= self._limits.max_children:
+                child.end("refused", at=fork.started, error=refusal or f"a fork may have {self._limits.max_children} children")
+        await self._run_children(fork)
+        fork.finished = self._engine.now()
+        splice = self._protocol.join(thread, fork.children)
+        thread.inject(splice.token_ids, keep=splice.keep)
+        self._tell("joined", thread)
+
+    async def _run_children(self, fork: Fork) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    group.create_task(self.thread(child), name=child.id): child for child in fork.children if child.status == "running"
+                }
+                pending = set(tasks)
+                while pending:
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    if fork.join == "first" and (winners := [c for t, c in tasks.items() if t in done and self._protocol.succeeded(c)]):
+                        fork.winner = min(winners, key=lambda child: child.finished or 0.0)
+                        for task in pending:
+                            task.cancel()
+                        return
+        finally:
+            for child in fork.children:
+                if child.status == "running":  # cancelled before its task took its first step
+                    self._end(child, "cancelled")
+
+    def _end(self, thread: Thread, status: Literal["finished", "cut", "cancelled", "failed"], error: str | None = None) -> None:
+        thread.end(status, at=self._engine.now(), error=error)
+        self._tell("ended", thread)
+
+    def _tell(self, kind: Literal["started", "tokens", "joined", "ended"], thread: Thread, token_ids: Sequence[int] = ()) -> None:
+        if self._observer:
+            self._observer(Event(kind, thread, token_ids))

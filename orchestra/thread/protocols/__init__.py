@@ -1,0 +1,7 @@
+"""Fork–join formats, one file each."""
+
+from .apr import Apr, AprMarkers
+from .base import Branches, Finish, Move, Splice, ThreadProtocol
+from .serial import Serial
+
+__all__ = ["Apr", "AprMarkers", "Branches", "Finish", "Move", "Serial", "Splice", "ThreadProtocol"]

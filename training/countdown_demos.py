@@ -1,0 +1,123 @@
+"""Demonstrations of Countdown search, serial and forked, for supervised fine-tuning.
+
+    python -m orchestra.training.countdown_demos --problems 500000 --out data/countdown
+
+Every demonstration is one context that inference will see: (prompt or results block that we inject, tokens that the model writes). For a
+problem these are one serial search, one calling block, a few children (more failing than succeeding ones, as live), and two joins: one
+after all children have ended, one after the first success with its siblings cancelled. Training problems come from the "train" split
+only, so no held-out (numbers, target) pair can leak. Output: shards of packed rows (`packing.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+from orchestra.countdown import notation, search
+from orchestra.countdown.attempt import FORK
+from orchestra.countdown.problem import MAX_NUMBER, SPLITS, TARGETS, Problem, Split
+from orchestra.countdown.rules import Operation
+from orchestra.countdown.solver import reachable
+
+from .packing import Demonstration, pack
+
+WIDTH = 1_024
+"""Tokens in a row. Longer serial searches are cut there: the model learns how they go on, not how they end."""
+
+
+def problems_of(split: Split, rng: random.Random) -> Iterator[Problem]:
+    """Endless problems of a split for demonstrations: mostly four numbers, up to four targets a draw of numbers, 1 in 20 unsolvable."""
+    while True:
+        size = 3 if rng.random() < 0.05 else 4
+        numbers = tuple(sorted((rng.randint(1, MAX_NUMBER) for _ in range(size)), reverse=True))
+        targets = sorted(reachable(numbers) & set(TARGETS))
+        chosen = rng.sample(targets, min(4, len(targets)))
+        if rng.random() < 0.2:
+            chosen.append(rng.choice(TARGETS))
+        for target in chosen:
+            if (problem := Problem(numbers, target)).split == split:
+                yield problem
+
+
+def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstration]:
+    """All demonstrations of one problem, with beams drawn at random so that the prompt becomes a dial for compute."""
+    beam = rng.randint(2, 15)
+    yield Demonstration(notation.serial_prompt(problem, beam=beam), search.serial(problem, beam=beam).token_ids)
+
+    beam, child_beam = rng.choice((24, rng.randint(4, 24))), rng.randint(4, 15)
+    prompt = notation.fork_prompt(problem, beam=beam, child_beam=child_beam)
+    operations = search.calls(problem, beam=beam)
+    traces = [search.child(problem, operation, beam=child_beam) for operation in operations]
+    yield Demonstration(prompt, search.calling_block(operations))
+    yield _join(prompt, traces, range(len(traces)), rng)
+    # Live children decode at about equal speed, so the shortest success comes first; the jitter stands for queues and late starts.
+    finish = [len(trace.token_ids) * rng.uniform(0.85, 1.15) for trace in traces]
+    if any(trace.path for trace in traces):
+        end = min(at for at, trace in zip(finish, traces, strict=True) if trace.path)
+        yield _join(prompt, traces, [i for i, at in enumerate(finish) if at <= end], rng)
+
+    succeeding = [i for i, trace in enumerate(traces) if trace.path]
+    failing = [i for i, trace in enumerate(traces) if not trace.path]
+    for i in rng.sample(succeeding, min(2, len(succeeding))) + rng.sample(failing, min(4, len(failing))):
+        yield Demonstration(notation.child_prompt(prompt, notation.call(operations[i])), traces[i].token_ids)
+
+
+def _join(prompt: tuple[int, ...], traces: Sequence[search.Trace], ended: Sequence[int], rng: random.Random) -> Demonstration:
+    """The parent after its children: those in `ended` returned, the others were cancelled. Now and then a child was cut or refused,
+    or a success was lost, so that no marker is new to the model when something goes wrong live."""
+    spoiled = 0.2 if rng.random() < 0.15 else 0.0
+    outcomes: list[tuple[int, ...]] = []
+    paths: list[tuple[Operation, ...] | None] = []
+    for i, trace in enumerate(traces):
+        if rng.random() < spoiled:
+            outcomes.append((rng.choice((notation.CUT, notation.REFUSED, notation.CANCELLED, notation.NONE)),))
+            paths.append(None)
+        else:
+            outcomes.append(FORK.outcome("finished" if i in ended else "cancelled", trace.token_ids))
+            paths.append(trace.path if i in ended else None)
+    return Demonstration((*prompt, *FORK.results_block(outcomes)), search.final_answer(paths))
+
+
+def write_shard(path: Path, *, problems: int, seed: int, split: Split) -> int:
+    """Write the demonstrations of `problems` problems as packed rows; return the number of tokens."""
+    rng = random.Random(f"{split}/{seed}")
+    demos = [demo for problem in islice(problems_of(split, rng), problems) for demo in demonstrations(problem, rng)]
+    rng.shuffle(demos)
+    rows = pack(demos, width=WIDTH)
+    rows.save(path)
+    return rows.num_tokens
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=500_000)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
+    parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shard-size", type=int, default=5_000, help="problems in a shard")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    shards = [args.out / f"demos-{index:04d}.npz" for index in range(-(-args.problems // args.shard_size))]
+    started, tokens = time.monotonic(), 0
+    with ProcessPoolExecutor(args.workers) as pool:
+        jobs = [
+            pool.submit(write_shard, path, problems=args.shard_size, seed=args.seed * 1_000_003 + index, split=args.split)
+            for index, path in enumerate(shards)
+            if not path.exists()
+        ]
+        for done, job in enumerate(jobs, start=1):
+            tokens += job.result()
+            sys.stderr.write(f"\r{done}/{len(jobs)} shards, {tokens / 1e6:.0f}M tokens, {time.monotonic() - started:.0f} s")
+    sys.stderr.write("\n")
+
+
+if __name__ == "__main__":
+    main()
