@@ -27,6 +27,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from orchestra.countdown import notation
+from orchestra.countdown.model import ModelCard
 from orchestra.countdown.tokenizer import write_tokenizer
 
 from . import packing
@@ -102,6 +103,7 @@ def save_model(model: LlamaForCausalLM, out: Path) -> None:
     copy.config.use_cache = True
     copy.to(torch.bfloat16).save_pretrained(out, max_shard_size="14MB")
     write_tokenizer(out)
+    ModelCard().write(out)
 
 
 def train(args: argparse.Namespace) -> Progress:

@@ -50,10 +50,14 @@ class Setup:
     tree_tokens: int | None = None
     seconds: float | None = None
 
+    @property
+    def effective_beam(self) -> int:
+        return self.beam or (5 if self.method == "serial" else 24)
+
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":
-            return notation.serial_prompt(problem, beam=self.beam or 5)
-        return notation.fork_prompt(problem, beam=self.beam or 24, child_beam=self.child_beam)
+            return notation.serial_prompt(problem, beam=self.effective_beam)
+        return notation.fork_prompt(problem, beam=self.effective_beam, child_beam=self.child_beam)
 
     @property
     def protocol(self) -> ThreadProtocol:

@@ -24,10 +24,7 @@ from .rules import Op, Operation
 MAX_VALUE = 9_999
 """Largest number that can be written. Successors above it are not explored: 1 in 3,000 solvable four-number problems needs one."""
 
-_MARKERS = (
-    "<pad> <bos> <end> <serial> <fork> <child> <target> <numbers> <go> <call> <wait> <results> </results> "
-    "<goal> <none> <cancelled> <refused> <cut> = : + - * /"
-).split() + [f"<{depth}>" for depth in range(1, MAX_NUMBERS)]
+_MARKERS = ["<pad>", "<bos>", "<end>", "<serial>", "<fork>", "<child>", "<target>", "<numbers>", "<go>", "<call>", "<wait>", "<results>", "</results>", "<goal>", "<none>", "<cancelled>", "<refused>", "<cut>", "=", ":", "+", "-", "*", "/"] + [f"<{depth}>" for depth in range(1, MAX_NUMBERS)]
 
 VOCABULARY: tuple[str, ...] = (*_MARKERS, *map(str, range(100)), *(f"{hundreds}_" for hundreds in range(1, 100)))
 ID: dict[str, int] = {token: index for index, token in enumerate(VOCABULARY)}
@@ -39,7 +36,7 @@ RESULTS, RESULTS_END = ID["<results>"], ID["</results>"]
 GOAL, NONE, CANCELLED, REFUSED, CUT = ID["<goal>"], ID["<none>"], ID["<cancelled>"], ID["<refused>"], ID["<cut>"]
 EQUALS, LEAVES = ID["="], ID[":"]
 _DEPTHS = [ID[f"<{depth}>"] for depth in range(1, MAX_NUMBERS)]
-_OPS: dict[int, Op] = {ID[op]: cast(Op, op) for op in "+-*/"}
+OPS: dict[int, Op] = {ID[op]: cast(Op, op) for op in "+-*/"}
 _ZERO, _HUNDRED = ID["0"], ID["1_"]
 
 
@@ -117,7 +114,7 @@ def read_path(ids: Sequence[int]) -> list[Operation] | None:
         body.pop()
     operations: list[Operation] = []
     while body:
-        op_at = next((i for i, token in enumerate(body) if token in _OPS), None)
+        op_at = next((i for i, token in enumerate(body) if token in OPS), None)
         if op_at is None or EQUALS not in body:
             return None
         equals_at = body.index(EQUALS)
@@ -127,7 +124,7 @@ def read_path(ids: Sequence[int]) -> list[Operation] | None:
         result = read_numbers(body[equals_at + 1 : end])
         if not (left and right and result and len(left) == len(right) == len(result) == 1):
             return None
-        operations.append(Operation(left[0], _OPS[body[op_at]], right[0], result[0]))
+        operations.append(Operation(left[0], OPS[body[op_at]], right[0], result[0]))
         body = body[end:]
     return operations
 

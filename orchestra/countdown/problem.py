@@ -24,7 +24,7 @@ MAX_NUMBER = 99
 TARGETS = range(10, 101)
 
 _BUCKETS = 100
-_HELD_OUT: dict[Split, range] = {"test": range(0, 4), "validation": range(4, 8), "train": range(8, _BUCKETS)}
+_HELD_OUT: dict[Split, range] = {"test": range(4), "validation": range(4, 8), "train": range(8, _BUCKETS)}
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ def verify(numbers: Sequence[int], target: int, operations: Sequence[Operation])
     return None
 
 
+_BARE_ON_THE_RIGHT: dict[Op, str] = {"+": "+-*/", "-": "*/", "*": "*", "/": ""}
+"""Operations whose result needs no parentheses as the right operand of another. `a*(b/c)` keeps them: read from left to right,
+`a*b/c` is a different, though equal, calculation."""
+
+
 def expression(numbers: Sequence[int], operations: Sequence[Operation]) -> str:
     """One arithmetic expression for verified `operations`, such as `(8-6)*(4+1)`. Call `verify` first."""
     terms: list[tuple[int, str, Op | None]] = [(n, str(n), None) for n in numbers]
@@ -89,10 +94,7 @@ def expression(numbers: Sequence[int], operations: Sequence[Operation]) -> str:
         right, right_op = take(operation.right)
         if operation.op in "*/" and left_op in ("+", "-"):
             left = f"({left})"
-        if right_op in ("+", "-") and operation.op != "+" or right_op in ("*", "/") and operation.op == "/":
-            right = f"({right})"
-        # Left to right, `a*(b/c)` must keep its parentheses: the rules know only exact division.
-        elif operation.op == "*" and right_op == "/":
+        if right_op and right_op not in _BARE_ON_THE_RIGHT[operation.op]:
             right = f"({right})"
         terms.append((operation.result, f"{left}{operation.op}{right}", operation.op))
     return terms[0][1]

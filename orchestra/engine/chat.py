@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from ..errors import EngineError
-from .base import Capabilities, Completion, Finish, Request, Timings
-from .connection import Connection, Unavailable
+from .base import Capabilities, Completion, Request
+from .connection import Connection, Piece
 
 
 class TextCodec(Protocol):
@@ -54,7 +50,6 @@ class ChatEngine:
         self._model = model
         self._codec = codec
         self._fields = fields or {}
-        self._in_flight = 0
 
     @property
     def name(self) -> str:
@@ -68,33 +63,11 @@ class ChatEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        body = self._body(request)
-        headers = {"X-Session-ID": request.session} if request.session else {}
-
-        async def attempt() -> Completion:
-            answer = _Answer(request, self._codec, submitted=self.now())
-            try:
-                async with aclosing(self._connection.post("chat/completions", body, headers)) as events:
-                    async for event in events:
-                        answer.add(event, self.now())
-                return answer.completion(self.now())
-            except asyncio.CancelledError:
-                answer.abandon(self.now())
-                raise
-            except EngineError:
-                if answer.token_ids:
-                    answer.abandon(self.now())
-                raise
-
-        self._in_flight += 1
-        try:
-            return await self._connection.retry(attempt)
-        finally:
-            self._in_flight -= 1
+        return await self._connection.complete("chat/completions", self._body(request), request, self._read)
 
     async def running(self) -> int:
         """This client's own requests: a service does not tell what else it does."""
-        return self._in_flight
+        return self._connection.in_flight
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()
@@ -113,57 +86,20 @@ class ChatEngine:
             "top_p": sampling.top_p,
             "seed": sampling.seed,
             "stop": [self._codec.decode([token]) for token in sampling.stop_token_ids] or None,
-            "stream": True if request.on_tokens or request.on_abort else None,
             **self._fields,
         }
         return {name: value for name, value in body.items() if value is not None}
 
-
-@dataclass(slots=True)
-class _Answer:
-    """What one attempt has received so far."""
-
-    request: Request
-    codec: TextCodec
-    submitted: float
-    token_ids: list[int] = field(default_factory=list)
-    stop_token: int | None = None
-    first_token: float | None = None
-    finish_reason: str | None = None
-
-    def add(self, event: Mapping[str, Any], now: float) -> None:
-        """Takes a whole response, or one piece of a streamed one."""
-        for choice in event["choices"]:
-            text = (choice.get("message") or choice.get("delta") or {}).get("content") or ""
-            new = self.codec.encode(text) if text else []
-            self.finish_reason = choice.get("finish_reason")
-            stopped_by = choice.get("stop_reason")
-            if isinstance(stopped_by, str) and len(stop := self.codec.encode(stopped_by)) == 1:
-                (self.stop_token,) = stop
-                new = [*new, self.stop_token]
-            if not new:
-                continue
-            self.token_ids += new
-            if self.request.on_tokens:
-                self.first_token = self.first_token or now
-                self.request.on_tokens(new)
-
-    def abandon(self, now: float) -> None:
-        if self.request.on_abort:
-            self.request.on_abort(self._as("abort", now))
-
-    def completion(self, now: float) -> Completion:
-        if self.finish_reason is None:
-            raise Unavailable("the service closed the stream in the middle of an answer")
-        if self.finish_reason not in ("stop", "length"):
-            raise EngineError(f"the service ended the request with {self.finish_reason!r} after {len(self.token_ids)} tokens")
-        return self._as("stop" if self.finish_reason == "stop" else "length", now)
-
-    def _as(self, finish: Finish, now: float) -> Completion:
-        return Completion(
-            token_ids=self.token_ids,
-            logprobs=None,
-            finish=finish,
-            stop_token=self.stop_token,
-            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
+    def _read(self, event: Mapping[str, Any]) -> Piece:
+        if not event["choices"]:
+            return Piece()
+        (choice,) = event["choices"]
+        text = (choice.get("message") or choice.get("delta") or {}).get("content")
+        token_ids = self._codec.encode(text) if text else []
+        # vLLM names the text that stopped it and leaves it out of the answer.
+        stop = self._codec.encode(choice["stop_reason"]) if isinstance(choice.get("stop_reason"), str) else []
+        return Piece(
+            token_ids=[*token_ids, *stop],
+            finish_reason=choice.get("finish_reason"),
+            ends_with_stop_token=len(stop) == 1,
         )

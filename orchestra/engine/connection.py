@@ -6,17 +6,21 @@ again where another try can help (the server is full, starting, or gone for a mo
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 import stamina
 
 from ..errors import ConfigError, EngineError
-
-T = TypeVar("T")
+from .base import Completion, Request
+from .sampled import Sampled
 
 CONNECT_S = 10.0
 MAX_BACKOFF_S = 5.0
@@ -31,12 +35,24 @@ class Unavailable(EngineError):
         """What the server asks for; None when it does not say."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What one event of an answer brings: all of it, or the next tokens of a stream."""
+
+    token_ids: Sequence[int] = ()
+    logprobs: Sequence[float] = ()
+    finish_reason: str | None = None
+    ends_with_stop_token: bool = False
+    cached_tokens: int | None = None
+
+
 class Connection:
     """One server at `url`, with or without "/v1" at its end. `patience_s`: how long to go on trying while it is unavailable."""
 
     def __init__(self, url: str, *, api_key: str | None, patience_s: float) -> None:
         self._root = url.rstrip("/").removesuffix("/v1")
         self._patience_s = patience_s
+        self.in_flight = 0
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(None, connect=CONNECT_S),
@@ -54,8 +70,63 @@ class Connection:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
-        """One attempt. Yields the response, or its pieces when `body` asks for a stream; closing the iterator closes the connection.
+    async def complete(
+        self, path: str, body: Mapping[str, Any], request: Request, read: Callable[[Mapping[str, Any]], Piece]
+    ) -> Completion:
+        """POST `body` until it succeeds or patience runs out; `read` says what an event of the answer brings.
+
+        What an attempt had sampled when the connection broke goes to `on_abort`, and the next attempt starts from the prompt.
+        """
+        if streams(request):
+            body = {**body, "stream": True}
+        headers = {"X-Session-ID": request.session} if request.session else {}
+        self.in_flight += 1
+        try:
+            async for attempt in stamina.retry_context(
+                on=_backoff, attempts=None, timeout=self._patience_s, wait_max=MAX_BACKOFF_S
+            ):
+                with attempt:
+                    return await self._attempt(path, body, headers, request, read)
+        finally:
+            self.in_flight -= 1
+        raise AssertionError("stamina returns or raises")
+
+    async def _attempt(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        request: Request,
+        read: Callable[[Mapping[str, Any]], Piece],
+    ) -> Completion:
+        sampled = Sampled(request, submitted=time.monotonic())
+        last = Piece()
+        try:
+            async with aclosing(self.post(path, body, headers)) as events:
+                async for event in events:
+                    piece = read(event)
+                    sampled.cached_tokens = piece.cached_tokens
+                    sampled.add(piece.token_ids, piece.logprobs, time.monotonic())
+                    last = piece if piece.finish_reason else last
+            if last.finish_reason is None:
+                raise Unavailable(f"{self.url} closed the stream in the middle of an answer: see its log")
+            if last.finish_reason not in ("stop", "length"):
+                raise EngineError(f"{self.url} ended the request with {last.finish_reason!r}: see its log")
+        except asyncio.CancelledError:
+            sampled.abandon(time.monotonic())
+            raise
+        except EngineError:
+            if sampled.token_ids:
+                sampled.abandon(time.monotonic())
+            raise
+        if last.finish_reason == "length":
+            return sampled.completion("length", time.monotonic())
+        return sampled.completion("stop", time.monotonic(), stop_token=sampled.token_ids[-1] if last.ends_with_stop_token else None)
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """One attempt: yields the answer, or its pieces when `body` asks for a stream. Closing the generator closes the connection.
 
         Raises `Unavailable` when another attempt can help, otherwise `ConfigError` or `EngineError`.
         """
@@ -70,13 +141,6 @@ class Connection:
                         yield self._event(line.removeprefix("data: "))
         except _BROKEN as error:
             raise self._unavailable(error) from error
-
-    async def retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The result of the first attempt that is not met by `Unavailable`; when patience runs out, the last of these is raised."""
-        async for trial in stamina.retry_context(on=_backoff, attempts=None, timeout=self._patience_s, wait_max=MAX_BACKOFF_S):
-            with trial:
-                return await attempt()
-        raise AssertionError("stamina raises the last error")
 
     async def models(self) -> dict[str, int | None]:
         """The models that the server offers, each with its context where that is told."""
@@ -121,6 +185,11 @@ class Connection:
         return Unavailable(
             f"{self.url} does not answer ({type(error).__name__}: {error}): check the address, and that the server is running and its log"
         )
+
+
+def streams(request: Request) -> bool:
+    """Whether its answer is streamed: nothing else says what a cancelled request had sampled."""
+    return request.on_tokens is not None or request.on_abort is not None
 
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)

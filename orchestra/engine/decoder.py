@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from .base import Sampling
+from .base import Request, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,8 +28,7 @@ PREFILL_CHUNK = 512
 class Row(Protocol):
     """What the decoder reads of a sequence. Its owner appends each sampled token to `token_ids` before the next step."""
 
-    prompt: Sequence[int]
-    sampling: Sampling
+    request: Request
     token_ids: list[int]
     random: Random
 
@@ -51,13 +50,14 @@ class Decoder:
         logits = []
         if self._rows:
             last_tokens = [row.token_ids[-1:] for row in self._rows]
-            positions = [[len(row.prompt) + len(row.token_ids) - 1] for row in self._rows]
+            positions = [[len(row.request.prompt) + len(row.token_ids) - 1] for row in self._rows]
             logits.append(self._forward(last_tokens, positions, first_row=0))
         for num_ahead, row in enumerate(joining):
-            logits.append(self._prefill(row.prompt, len(self._rows) + num_ahead))
+            logits.append(self._prefill(row.request.prompt, len(self._rows) + num_ahead))
         self._rows += joining
         logits_RV = torch.cat(logits).float().cpu()
-        sampled = {id(row): _draw(logits_V, row.sampling, row.random) for row, logits_V in zip(self._rows, logits_RV, strict=True)}
+        drawn = [_draw(logits_V, row.request.sampling, row.random) for row, logits_V in zip(self._rows, logits_RV, strict=True)]
+        sampled = {id(row): token for row, token in zip(self._rows, drawn, strict=True)}
         return [sampled[id(row)] for row in rows]
 
     def _forget_all_but(self, rows: Sequence[Row]) -> None:

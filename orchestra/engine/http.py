@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
 from ..errors import ConfigError, EngineError
-from .base import Capabilities, Completion, Finish, Request, Timings
-from .connection import Connection, Unavailable
+from .base import Capabilities, Completion, Request
+from .connection import Connection, Piece, streams
 
 
 class HttpEngine:
@@ -41,7 +39,6 @@ class HttpEngine:
         self._connection = Connection(url, api_key=api_key, patience_s=patience_s)
         self._model = model
         self._priority = priority
-        self._in_flight = 0
         self._processed_logprobs = False
         self._capabilities = Capabilities(token_exact=True, logprobs=True, cached_tokens=False)
 
@@ -58,57 +55,45 @@ class HttpEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        body = self._body(request)
-        headers = {"X-Session-ID": request.session} if request.session else {}
-
-        async def attempt() -> Completion:
-            sampled = _Sampled(request, submitted=self.now())
-            try:
-                async with aclosing(self._connection.post("completions", body, headers)) as events:
-                    async for event in events:
-                        sampled.add(event, self.now())
-                return sampled.completion(self.now())
-            except asyncio.CancelledError:
-                sampled.abandon(self.now())
-                raise
-            except EngineError:
-                if sampled.token_ids:
-                    sampled.abandon(self.now())
-                raise
-
-        self._in_flight += 1
-        try:
-            completion = await self._connection.retry(attempt)
-        finally:
-            self._in_flight -= 1
-        return completion
+        return await self._connection.complete("completions", self._body(request), request, _read)
 
     async def running(self) -> int:
         """What the server's metrics say, other clients' requests included; where it has none, this client's own requests."""
         metrics = await self._connection.metrics()
         counts = re.findall(r"^vllm:num_requests_(?:running|waiting)\{[^}]*\} (\S+)", metrics, re.MULTILINE)
-        return sum(int(float(count)) for count in counts) if counts else self._in_flight
+        return sum(int(float(count)) for count in counts) if counts else self._connection.in_flight
 
     async def __aenter__(self) -> Self:
-        await self._connection.__aenter__()
-        models = await self._connection.models()
-        if self._model is None and len(models) == 1:
-            (self._model,) = models
-        if self._model not in models:
-            raise ConfigError(f"{self._connection.url} has no model {self._model!r}: pass one of {list(models)} as `model`")
-        await self._probe(models[self._model])
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._connection)
+            models = await self._connection.models()
+            if self._model is None and len(models) == 1:
+                (self._model,) = models
+            if self._model not in models:
+                raise ConfigError(f"{self._connection.url} has no model {self._model!r}: pass one of {list(models)} as `model`")
+            await self._probe(models[self._model])
+            stack.pop_all()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._connection.__aexit__(kind, error, trace)
 
     async def _probe(self, context: int | None) -> None:
         """Samples one token to learn what the server reports, so that a wrong server is found out now and not in mid-run."""
         # With `top_k=1` one token has all the probability: its processed log-probability is 0, its raw one is not.
-        body = {"model": self._model, "prompt": [1], "max_tokens": 1, "temperature": 1.0, "top_k": 1, "logprobs": 0, "return_token_ids": True}
-        (event,) = [event async for event in self._connection.post("completions", body, {})]
+        body = {
+            "model": self._model,
+            "prompt": [1],
+            "max_tokens": 1,
+            "temperature": 1.0,
+            "top_k": 1,
+            "logprobs": 0,
+            "return_token_ids": True,
+        }
+        try:
+            (event,) = [event async for event in self._connection.post("completions", body)]
+        except EngineError as error:
+            raise EngineError(f"{error}. If this is not a vLLM server, use `ChatEngine`", status=error.status) from error
         (choice,) = event["choices"]
         if choice.get("token_ids") is None:
             raise ConfigError(
@@ -136,7 +121,7 @@ class HttpEngine:
                 )
             max_tokens = min(max_tokens, context - len(request.prompt))
         raw_is_right = sampling.temperature in (0.0, 1.0) and sampling.top_p == 1.0
-        body = {
+        body: dict[str, Any] = {
             "model": self._model,
             "prompt": list(request.prompt),
             "max_tokens": max_tokens,
@@ -153,56 +138,23 @@ class HttpEngine:
             "logprobs": 0 if self._processed_logprobs or raw_is_right else None,
             "return_token_ids": True,
         }
+        if streams(request):
+            body["stream_options"] = {"include_usage": True}
         if self._priority:
             body["priority"] = request.priority
-        if request.on_tokens or request.on_abort:
-            body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body
 
 
-@dataclass(slots=True)
-class _Sampled:
-    """What one attempt has received so far."""
-
-    request: Request
-    submitted: float
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    cached_tokens: int | None = None
-    first_token: float | None = None
-    finish_reason: str | None = None
-
-    def add(self, event: Mapping[str, Any], now: float) -> None:
-        """Takes a whole response, or one piece of a streamed one; the last piece has the usage and no choice."""
-        if details := (event.get("usage") or {}).get("prompt_tokens_details"):
-            self.cached_tokens = details["cached_tokens"]
-        for choice in event["choices"]:
-            self.finish_reason = choice["finish_reason"]
-            if not choice["token_ids"]:
-                continue
-            self.token_ids += choice["token_ids"]
-            self.logprobs += (choice["logprobs"] or {}).get("token_logprobs", [])
-            if self.request.on_tokens:
-                self.first_token = self.first_token or now
-                self.request.on_tokens(choice["token_ids"])
-
-    def abandon(self, now: float) -> None:
-        if self.request.on_abort:
-            self.request.on_abort(self._as("abort", now))
-
-    def completion(self, now: float) -> Completion:
-        if self.finish_reason is None:
-            raise Unavailable("the server closed the stream in the middle of an answer: see its log")
-        if self.finish_reason not in ("stop", "length"):
-            raise EngineError(f"the server ended the request with {self.finish_reason!r} after {len(self.token_ids)} tokens")
-        return self._as("stop" if self.finish_reason == "stop" else "length", now)
-
-    def _as(self, finish: Finish, now: float) -> Completion:
-        return Completion(
-            token_ids=self.token_ids,
-            logprobs=self.logprobs if len(self.logprobs) == len(self.token_ids) else None,
-            finish=finish,
-            stop_token=self.token_ids[-1] if finish == "stop" else None,
-            cached_tokens=self.cached_tokens,
-            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
-        )
+def _read(event: Mapping[str, Any]) -> Piece:
+    details = (event.get("usage") or {}).get("prompt_tokens_details") or {}
+    cached_tokens = details.get("cached_tokens")
+    if not event["choices"]:  # the last event of a stream
+        return Piece(cached_tokens=cached_tokens)
+    (choice,) = event["choices"]
+    return Piece(
+        token_ids=choice["token_ids"],
+        logprobs=(choice["logprobs"] or {}).get("token_logprobs", ()),
+        finish_reason=choice["finish_reason"],
+        ends_with_stop_token=choice["finish_reason"] == "stop",
+        cached_tokens=cached_tokens,
+    )

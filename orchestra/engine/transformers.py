@@ -1,19 +1,21 @@
 """Hugging Face `transformers` in this process, for platforms that vLLM has no build for: the one file that loads its models.
 
 Requests decode together in continuous batches (`decoder.py`), one step at a time in a thread of the engine's own. There is no prefix
-cache, and models need full attention in all layers (Llama, Qwen, Phi and their like).
+cache, and a model must have full attention in every layer (Llama, Qwen, Phi and their like).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from ..errors import ConfigError, EngineError
 from .base import Capabilities, Completion, Finish, Request, Timings
@@ -23,29 +25,31 @@ if TYPE_CHECKING:
 
     from .decoder import Decoder
 
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 class TransformersEngine:
-    """A model of `transformers` that decodes up to `max_batch` requests together; more wait, first come, first served.
+    """A model of `transformers`, loaded by `async with`, that decodes up to `max_batch` requests together; more wait, first come, first
+    served.
 
-    `async with` loads the model. Decoding ends at the requested stop ids and at the model's own end tokens (those of its
-    generation_config.json or config.json). A cancelled request keeps what it had sampled; the step that is under way finishes without it.
+    Decoding ends at the requested stop ids and at the model's own end tokens (those of its generation_config.json or config.json).
+    A cancelled request leaves at once with what it had sampled; the step that was under way finishes without it. A log-probability
+    is that of the distribution drawn from, after temperature and top-p; a greedy token's is that under temperature 1.
 
     Args:
         model_path: folder with `config.json` and weights.
-        dtype: of weights and activations: "auto" (as stored), "float32", "bfloat16", …
+        dtype: of weights and activations; "auto" is the one they are stored in.
         max_batch: most requests that are decoded together.
-        device: such as "cuda:1"; by default the first of CUDA, MPS and CPU that there is.
+        device: such as "cuda:1"; by default CUDA, MPS or CPU, whichever is there first.
     """
 
-    def __init__(self, model_path: str | Path, *, dtype: str = "auto", max_batch: int = 32, device: str | None = None) -> None:
+    def __init__(self, model_path: str | Path, *, dtype: DType = "auto", max_batch: int = 32, device: str | None = None) -> None:
         self._model_path = Path(model_path)
         self._dtype = dtype
         self._max_batch = max_batch
         self._device = device
-        self._model: PreTrainedModel | None = None
-        self._rows: dict[_Row, None] = {}
-        """Requests that are waiting or being decoded, in the order of their submission."""
-        self._wake = asyncio.Event()
+        self._limits: _Limits | None = None
+        """None while the engine is not running."""
 
     @property
     def name(self) -> str:
@@ -53,7 +57,209 @@ class TransformersEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_exact=True, logprobs=True, cached_tokens=False, context=self._limits().context)
+        return Capabilities(token_exact=True, logprobs=True, cached_tokens=False, context=self._started().context)
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
+
+    async def generate(self, request: Request) -> Completion:
+        self._started().check(request)
+        row = _Row(request=request, random=Random(request.sampling.seed), submitted=self.now())
+        self._rows[row] = None
+        self._wake.set()
+        num_seen = 0
+        finish: Finish = "abort"
+        try:
+            while row.finish is None:
+                await row.changed.wait()
+                row.changed.clear()
+                if row.error is not None:
+                    raise row.error
+                if request.on_tokens is not None:
+                    request.on_tokens(row.token_ids[num_seen:])
+                    num_seen = len(row.token_ids)
+            finish = row.finish
+        finally:
+            self._rows.pop(row, None)
+            completion = row.completion(finish, self.now())
+            if finish == "abort" and request.on_abort is not None:
+                request.on_abort(completion)
+        return completion
+
+    async def running(self) -> int:
+        self._started()
+        return len(self._rows)
+
+    async def __aenter__(self) -> Self:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="TransformersEngine")
+        load = asyncio.get_running_loop().run_in_executor(self._thread, _load, self._model_path, self._dtype, self._device)
+        try:
+            decoder, self._limits = await load
+        finally:
+            if self._limits is None:
+                self._thread.shutdown(wait=False)
+        self._rows: dict[_Row, None] = {}
+        """Requests that wait or decode, in the order of their submission."""
+        self._wake = asyncio.Event()
+        self._driver = asyncio.create_task(self._drive(decoder, self._limits), name="TransformersEngine")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._limits = None
+        self._wake.set()
+        try:
+            await self._driver
+        finally:
+            self._thread.shutdown()
+
+    async def _drive(self, decoder: Decoder, limits: _Limits) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._limits is not None:
+                rows = list(self._rows)[: self._max_batch]
+                if not rows:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                try:
+                    sampled = await loop.run_in_executor(self._thread, decoder.step, rows)
+                except RuntimeError as error:  # torch's: out of memory, or an operation that this device lacks
+                    self._fail(rows, f"the model failed with {len(rows)} requests in the batch: {error}", error)
+                    continue
+                for row, (token, logprob) in zip(rows, sampled, strict=True):
+                    if row in self._rows:
+                        row.take(token, logprob, self.now(), limits)
+                    if row.finish is not None:
+                        self._rows.pop(row, None)
+        finally:
+            self._limits = None
+            self._fail(list(self._rows), "the engine was left before the request was finished")
+
+    def _fail(self, rows: list[_Row], message: str, cause: Exception | None = None) -> None:
+        for row in rows:
+            self._rows.pop(row, None)
+            row.error = EngineError(message)
+            row.error.__cause__ = cause
+            row.changed.set()
+
+    def _started(self) -> _Limits:
+        if self._limits is None:
+            raise ConfigError("this engine is not running: use it inside `async with TransformersEngine(…) as engine:`")
+        return self._limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """What the model's files say about token ids."""
+
+    vocabulary: int
+    context: int | None
+    end_tokens: frozenset[int]
+
+    def check(self, request: Request) -> None:
+        if self.context is not None and len(request.prompt) >= self.context:
+            raise EngineError(
+                f"the prompt has {len(request.prompt)} tokens and leaves no room for an answer in this model's context of {self.context}"
+            )
+        if not 0 <= min(request.prompt) <= max(request.prompt) < self.vocabulary:
+            raise EngineError(
+                f"the prompt holds token ids from {min(request.prompt)} to {max(request.prompt)}, but the model has"
+                f" {self.vocabulary} of them: it was encoded with another model's tokenizer"
+            )
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Row:
+    """A request between its submission and its end."""
+
+    request: Request
+    random: Random
+    submitted: float
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    first_token: float | None = None
+    finish: Finish | None = None
+    error: EngineError | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the waiting task has something to do: tokens that somebody looks at, the end, or the error."""
+
+    def take(self, token: int, logprob: float, now: float, limits: _Limits) -> None:
+        sampling = self.request.sampling
+        self.token_ids.append(token)
+        self.logprobs.append(logprob)
+        if self.first_token is None:
+            self.first_token = now
+        if token in sampling.stop_token_ids or token in limits.end_tokens:
+            self.finish = "stop"
+        elif len(self.token_ids) == sampling.max_tokens or len(self.request.prompt) + len(self.token_ids) == limits.context:
+            self.finish = "length"
+        if self.finish is not None or self.request.on_tokens is not None:
+            self.changed.set()
+
+    def completion(self, finish: Finish, now: float) -> Completion:
+        return Completion(
+            token_ids=self.token_ids,
+            logprobs=self.logprobs,
+            finish=finish,
+            stop_token=self.token_ids[-1] if finish == "stop" else None,
+            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
+        )
+
+
+def _load(path: Path, dtype: DType, device: str | None) -> tuple[Decoder, _Limits]:
+    try:
+        import torch
+        from safetensors import SafetensorError
+        from transformers import AutoModelForCausalLM
+
+        from .decoder import Decoder
+    except ImportError as error:
+        raise ConfigError(f"transformers cannot be imported ({error}): `pip install 'orchestra[transformers]'`") from error
+    if not (path / "config.json").is_file():
+        raise ConfigError(
+            f"no model in {str(path)!r}: it needs a `config.json` and weights; get one with `hf download NAME --local-dir {path}`"
+        )
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        with _without_progress_bar():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                path, dtype=dtype, attn_implementation="sdpa", local_files_only=True, output_loading_info=True
+            )
+        model.to(device)
+    except (OSError, ValueError, SafetensorError, RuntimeError, AssertionError) as error:  # the last: torch without that device
+        raise ConfigError(f"cannot load the model in {str(path)!r} on {device!r}: {error}") from error
+    if missing := report["missing_keys"]:
+        raise ConfigError(
+            f"the weights in {str(path)!r} lack {len(missing)} tensors, {min(missing)!r} among them: copy the folder again"
+        )
+    return Decoder(model), _limits(model, path)
+
+
+def _limits(model: PreTrainedModel, path: Path) -> _Limits:
+    config = model.config.get_text_config()
+    # A layer that sees only a window says so in `layer_types`, or, in older model code, for all layers by `sliding_window`.
+    kinds = set(
+        getattr(config, "layer_types", None) or ["sliding" if getattr(config, "sliding_window", None) else "full_attention"]
+    )
+    if kinds != {"full_attention"}:
+        raise ConfigError(f"{str(path)!r} has layers of kind {sorted(kinds)}, not only full attention: run this model with vLLM")
+    end = model.generation_config.eos_token_id if model.generation_config is not None else config.eos_token_id
+    return _Limits(
+        vocabulary=model.get_input_embeddings().num_embeddings,
+        context=getattr(config, "max_position_embeddings", None),
+        end_tokens=frozenset([end] if isinstance(end, int) else end or []),
+    )
+
+
+@contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -11,26 +11,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import multiprocessing
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConfigError, EngineError
-from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+from .base import Capabilities, Completion, Request
+from .sampled import Sampled
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.engine.output_processor import RequestOutputCollector
 
 CPU_BLOCK = 32
 """Tokens in a cache block on a CPU. vLLM's kernels there want multiples of 32; the smallest wastes least at each fork."""
-CPU_CACHE_GB = 2
+ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB; vLLM's own default takes about half of the memory
+    "VLLM_NO_USAGE_STATS": "1",
+    # Errors only, and not in between the program's own output. The rest silences warnings of child processes.
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "PYTHONWARNINGS": "ignore",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "TORCH_LOGS": "-all",
+}
 
 
 class VllmEngine:
@@ -59,6 +70,7 @@ class VllmEngine:
         self._seed = seed
         self._llm: AsyncLLM | None = None
         self._ids = itertools.count()
+        self._live: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -77,6 +89,11 @@ class VllmEngine:
             context=config.model_config.max_model_len,
         )
 
+    @property
+    def llm(self) -> AsyncLLM:
+        """The running `AsyncLLM`, for what the seam does not cover: weight updates, cache resets, benchmarks."""
+        return self._started()
+
     def now(self) -> float:
         return time.monotonic()
 
@@ -87,8 +104,10 @@ class VllmEngine:
         llm = self._started()
         self._check(request, llm)
         request_id = f"orchestra-{next(self._ids)}"
-        sampled = _Sampled(request, submitted=self.now())
-        outputs = None
+        sampled = Sampled(request, submitted=self.now())
+        outputs: RequestOutputCollector | None = None
+        finish: str | None = None
+        self._live.add(request_id)
         try:
             # Not `llm.generate()`: when that is cancelled, it throws away what had been sampled.
             outputs = await llm.add_request(
@@ -97,48 +116,59 @@ class VllmEngine:
                 _params(request),
                 priority=request.priority,
             )
-            while sampled.finish_reason is None:
-                sampled.add(outputs.get_nowait() or await outputs.get())
-        except asyncio.CancelledError:
-            # Aborting puts the final output into `outputs` at once; only the message to the engine takes its time.
-            await llm.abort(request_id)
-            if outputs and (last := outputs.get_nowait()):
-                sampled.add(last)
-            sampled.abandon(self.now())
-            raise
+            while finish is None:
+                finish = self._take(outputs.get_nowait() or await outputs.get(), sampled)
         except EngineDeadError as error:
-            sampled.abandon(self.now())
             raise EngineError(
                 "the vLLM engine process died; its own error is further up in the log. Leave this engine and start a new one"
                 " (when memory ran out: with fewer `max_num_seqs` or a smaller `context`)"
             ) from error
         except (ValueError, VLLMValidationError) as error:
             raise EngineError(f"vLLM refused the request: {error}") from error
-        return sampled.completion(self.now())
+        finally:
+            self._live.discard(request_id)
+            if finish is None:
+                # This puts the final output into `outputs` at once; only the message to the engine process takes its time.
+                await llm.abort(request_id)
+                if outputs is not None and (last := outputs.get_nowait()):
+                    self._take(last, sampled)
+                sampled.abandon(self.now())
+        if finish == "stop":
+            return sampled.completion("stop", self.now(), stop_token=sampled.token_ids[-1])
+        if finish == "length":
+            return sampled.completion("length", self.now())
+        sampled.abandon(self.now())
+        raise EngineError(
+            f"vLLM ended the request with {finish!r} after {len(sampled.token_ids)} tokens: was the engine left or paused before it"
+            " was finished?"
+        )
+
+    def _take(self, output: RequestOutput, sampled: Sampled) -> str | None:
+        """Adds one output (all tokens, or those since the last when they are streamed) and returns how the request ended, if it did."""
+        (part,) = output.outputs
+        sampled.cached_tokens = output.num_cached_tokens
+        sampled.add(part.token_ids, part.logprobs.logprobs, self.now())
+        finish: str | None = part.finish_reason
+        return finish
 
     async def running(self) -> int:
-        llm = self._started()
-        # The count is this side's. Messages are handled in order, so an answer means that earlier aborts have been carried out.
-        await llm.is_paused()
-        return llm.output_processor.get_num_unfinished_requests()
+        # vLLM handles messages in order, so an answer to any means that earlier aborts have been carried out.
+        await self._started().is_paused()
+        return len(self._live)
 
     async def __aenter__(self) -> Self:
         _check_main_guard()
         _check_weights(self._model)
-        self._llm = self._start()
+        with _environment():
+            self._llm = self._start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         llm, self._llm = self._started(), None
+        await llm.abort(self._live)  # else they would wait for ever
         llm.shutdown()
 
     def _start(self) -> AsyncLLM:
-        # vLLM reads these when it is imported.
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(CPU_CACHE_GB))
         try:
             from vllm import AsyncEngineArgs
             from vllm.platforms import current_platform
@@ -194,55 +224,11 @@ class VllmEngine:
             )
 
 
-@dataclass(slots=True)
-class _Sampled:
-    """What one request has sampled so far."""
-
-    request: Request
-    submitted: float
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    cached_tokens: int | None = None
-    first_token: float | None = None
-    finish_reason: str | None = None
-
-    def add(self, output: RequestOutput) -> None:
-        """Takes one output: the tokens since the last when they are streamed, otherwise all of them."""
-        (part,) = output.outputs
-        self.token_ids += part.token_ids
-        self.logprobs += part.logprobs.logprobs
-        self.cached_tokens = output.num_cached_tokens
-        self.finish_reason = part.finish_reason
-        if self.request.on_tokens and part.token_ids:
-            self.first_token = self.first_token or time.monotonic()
-            self.request.on_tokens(part.token_ids)
-
-    def abandon(self, now: float) -> None:
-        if self.request.on_abort:
-            self.request.on_abort(self._as("abort", now))
-
-    def completion(self, now: float) -> Completion:
-        if self.finish_reason not in ("stop", "length"):
-            self.abandon(now)
-            raise EngineError(f"vLLM ended the request with {self.finish_reason!r} after {len(self.token_ids)} tokens")
-        return self._as("stop" if self.finish_reason == "stop" else "length", now)
-
-    def _as(self, finish: Finish, now: float) -> Completion:
-        return Completion(
-            token_ids=self.token_ids,
-            logprobs=self.logprobs,
-            finish=finish,
-            stop_token=self.token_ids[-1] if finish == "stop" else None,
-            cached_tokens=self.cached_tokens,
-            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
-        )
-
-
 def _params(request: Request) -> SamplingParams:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
-    sampling: Sampling = request.sampling
+    sampling = request.sampling
     return SamplingParams(
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
@@ -254,6 +240,18 @@ def _params(request: Request) -> SamplingParams:
         detokenize=False,
         output_kind=RequestOutputKind.DELTA if request.on_tokens else RequestOutputKind.FINAL_ONLY,
     )
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Sets `ENVIRONMENT` where the user has not, for vLLM's import and for the child processes that start meanwhile."""
+    missing = ENVIRONMENT.keys() - os.environ.keys()
+    os.environ.update({name: ENVIRONMENT[name] for name in missing})
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
 
 
 def _check_main_guard() -> None:
@@ -269,7 +267,9 @@ def _check_weights(model: str) -> None:
     folder = Path(model)
     if not folder.exists():
         if folder.is_absolute() or model.startswith(".") or model.count("/") > 1:
-            raise ConfigError(f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub")
+            raise ConfigError(
+                f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub"
+            )
         return
     if not (folder / "config.json").is_file():
         raise ConfigError(f"{model!r} is not a model folder: it has no config.json")

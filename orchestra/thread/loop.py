@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -135,7 +136,7 @@ class _Run:
 
         request = Request(
             prompt=list(thread.context),
-            sampling=dataclasses.replace(self._sampling, max_tokens=granted),
+            sampling=dataclasses.replace(self._sampling, max_tokens=granted, seed=self._seed(thread)),
             session=self._tree.session,
             # A resumed parent is on the critical path of everything below it: ahead of fresh children.
             priority=thread.depth,
@@ -149,6 +150,12 @@ class _Run:
         finally:
             # A retried request may have sampled more than one attempt's grant; the surplus was the engine's, not the run's.
             self._budget.settle(granted, min(used, granted))
+
+    def _seed(self, thread: Thread) -> int | None:
+        """A seed for each request of each thread: siblings with one seed would draw alike."""
+        if self._sampling.seed is None:
+            return None
+        return zlib.crc32(f"{self._sampling.seed}/{self._tree.session}/{thread.id}/{len(thread.items)}".encode())
 
     async def _fork(self, thread: Thread, prompts: Sequence[Sequence[int]], refusal: str | None) -> None:
         """Start a child for each prompt, wait as the join policy says, and splice what they return into `thread`."""

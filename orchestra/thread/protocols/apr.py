@@ -40,6 +40,9 @@ class Apr:
 
     markers: AprMarkers
     child_prompt: Callable[[Sequence[int], Sequence[int]], Sequence[int]] = field(repr=False)
+    max_paths: int = 4
+    """Successes of one join that return their path; later ones return a bare GOAL, because a parent needs one path and every further
+    one costs it window (of 200 problems with 18 children each, 4 had joins that no longer fitted)."""
     name: str = "apr"
 
     @property
@@ -82,7 +85,12 @@ class Apr:
                 return (marker.cancelled,)
 
     def results_block(self, outcomes: Sequence[Sequence[int]]) -> tuple[int, ...]:
-        return (self.markers.results, *(token for outcome in outcomes for token in outcome), self.markers.results_end)
+        ids, paths = [self.markers.results], 0
+        for outcome in outcomes:
+            succeeded = outcome[0] == self.markers.goal
+            ids += outcome[:1] if succeeded and paths == self.max_paths else outcome
+            paths += succeeded and paths < self.max_paths
+        return (*ids, self.markers.results_end)
 
     def _block_start(self, thread: Thread) -> int:
         """Where the calling block begins: at the first call after the last results block; at WAIT when nothing was called."""

@@ -1,0 +1,132 @@
+"""What a run's rows say, as numbers and as a table."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+from rich.table import Table
+
+from orchestra.errors import ConfigError
+
+from .samples import Sample, read_samples
+from .statistics import mean, proportion
+
+
+class Summary(BaseModel):
+    """Means over the rows of one run. Rows with an engine error are counted and otherwise left out."""
+
+    run: str
+    method: str
+    problems: int
+    correct: int
+    errors: int
+    accuracy: float | None
+    accuracy_error: float | None
+    """One standard error."""
+    work: float | None
+    span: float | None
+    parallelism: float | None
+    """Mean over problems of work / span."""
+    cached_share: float | None
+    """Share of all prompt tokens that came from the prefix cache."""
+    wasted_share: float | None
+    """Share of sampled tokens that belonged to cancelled threads."""
+    children: float | None
+    explored: float | None
+    """Operations whose result the model wrote, a problem."""
+    wall_seconds: float | None
+    """Median, at the concurrency of the run."""
+    at_once: int | None
+    """Problems that ran at once; None when rows of several concurrencies are mixed."""
+
+
+def summarise(folder: Path) -> Summary:
+    """The summary of one run folder. Raises `ConfigError` when there is no run in it."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        experiment = config["experiment"]
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder} holds no run (no config.json): give a folder that `orchestra eval … --out` wrote") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / 'config.json'} is damaged: {error}") from error
+    return summary_of(list(read_samples(folder)), run=str(folder), method=method_name(experiment))
+
+
+def method_name(experiment: dict[str, object]) -> str:
+    """ "serial", "fork (all)" or "fork (first)"."""
+    return "serial" if experiment["method"] == "serial" else f"{experiment['method']} ({experiment['join']})"
+
+
+def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
+    good = [sample for sample in samples if sample.error is None]
+
+    def average(value: Callable[[Sample], float]) -> float | None:
+        result = mean([value(sample) for sample in good])
+        return result.value if result else None
+
+    correct = sum(sample.correct for sample in good)
+    accuracy = proportion(correct, len(good))
+    work = sum(sample.work for sample in good)
+    prompts = sum((sample.cached or 0) + (sample.prefilled or 0) for sample in good)
+    known = all(sample.cached is not None for sample in good)
+    concurrency = {sample.at_once for sample in good}
+    return Summary(
+        run=run,
+        method=method,
+        problems=len(good),
+        correct=correct,
+        errors=len(samples) - len(good),
+        accuracy=accuracy.value if accuracy else None,
+        accuracy_error=accuracy.error if accuracy else None,
+        work=average(lambda s: s.work),
+        span=average(lambda s: s.span),
+        parallelism=average(lambda s: s.work / s.span if s.span else 1.0),
+        cached_share=sum(sample.cached or 0 for sample in good) / prompts if prompts and known else None,
+        wasted_share=sum(sample.wasted for sample in good) / work if work else None,
+        children=average(lambda s: s.children),
+        explored=average(lambda s: s.explored),
+        wall_seconds=statistics.median(sample.wall_seconds for sample in good) if good else None,
+        at_once=concurrency.pop() if len(concurrency) == 1 else None,
+    )
+
+
+def table(summaries: Sequence[Summary], *, title: str | None = None, counts: bool = False) -> Table:
+    """Summaries side by side. `counts` shows "7 of 8" in place of a percentage, for a handful of problems."""
+    view = Table(title=title, title_justify="left", header_style="bold", caption_justify="left")
+    view.add_column("method", no_wrap=True)
+    for heading in ("correct" if counts else "accuracy", "work", "span", "work/span", "children", "explored", "cached", "wasted", "wall s"):
+        view.add_column(heading, justify="right", no_wrap=True)
+    for summary in summaries:
+        view.add_row(
+            summary.method,
+            f"{summary.correct} of {summary.problems}" if counts else accuracy_text(summary),
+            number(summary.work),
+            number(summary.span),
+            number(summary.parallelism, 1),
+            number(summary.children, 1),
+            number(summary.explored),
+            share(summary.cached_share),
+            share(summary.wasted_share),
+            number(summary.wall_seconds, 2),
+        )
+    if errors := sum(summary.errors for summary in summaries):
+        view.caption = f"{errors} rows with engine errors are left out; the same command runs them again"
+    return view
+
+
+def accuracy_text(summary: Summary) -> str:
+    if summary.accuracy is None:
+        return "–"
+    return f"{100 * summary.accuracy:.1f} ± {100 * (summary.accuracy_error or 0):.1f} % (n={summary.problems})"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"

@@ -1,0 +1,35 @@
+"""Means with their standard errors. One row is one problem; nothing is estimated from fewer than two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    value: float
+    error: float | None
+    """Standard error of the mean; None with fewer than two values."""
+    count: int
+
+
+def mean(values: Sequence[float]) -> Mean | None:
+    """Mean and its standard error, s / √n with Bessel's correction; None for no values."""
+    if not values:
+        return None
+    centre = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Mean(centre, None, 1)
+    variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    return Mean(centre, math.sqrt(variance / len(values)), len(values))
+
+
+def proportion(successes: int, count: int) -> Mean | None:
+    """A share with its standard error from the Agresti–Coull estimate (two successes and two failures added), so that 0 of n and n of n do
+    not pretend to be certain. None for `count` 0."""
+    if not count:
+        return None
+    adjusted = (successes + 2) / (count + 4)
+    return Mean(successes / count, math.sqrt(adjusted * (1 - adjusted) / (count + 4)), count)

@@ -1,0 +1,53 @@
+"""A flawless player for the scripted engine: reads a prompt in `notation`, answers with the symbolic search.
+
+`orchestra eval countdown --engine scripted` runs the whole command line on it, with no model and no GPU: an upper bound for a model that
+imitates the search, and a fast fixture for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import notation, search
+from .problem import Problem
+from .rules import Operation, apply
+
+
+def answer(prompt: Sequence[int]) -> tuple[int, ...]:
+    """What a perfect model writes after `prompt`: a search, a calling block, or the final words after a results block."""
+    prompt = tuple(prompt)
+    mode, go = prompt[1], prompt.index(notation.GO)
+    head = notation.read_numbers(prompt[2 : prompt.index(notation.TARGET)])
+    target = notation.read_numbers(prompt[prompt.index(notation.TARGET) + 1 : prompt.index(notation.NUMBERS)])
+    end = prompt.index(notation.CALL) if notation.CALL in prompt[:go] else go
+    numbers = notation.read_numbers(prompt[prompt.index(notation.NUMBERS) + 1 : end])
+    assert head and target and numbers, notation.text(prompt)
+    problem = Problem(tuple(numbers), target[0])
+    if mode == notation.SERIAL:
+        return search.serial(problem, beam=head[0]).token_ids
+    if mode == notation.CHILD:
+        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0]).token_ids
+    if prompt[-1] == notation.RESULTS_END:
+        return search.final_answer([_first_path(prompt[go + 1 : -1])])
+    return search.calling_block(search.calls(problem, beam=head[0]))
+
+
+def _called(spec: Sequence[int]) -> Operation:
+    op_at = next(i for i, token in enumerate(spec) if token in notation.OPS)
+    left, right = notation.read_numbers(spec[:op_at]), notation.read_numbers(spec[op_at + 1 :])
+    assert left and right, notation.text(spec)
+    op = notation.OPS[spec[op_at]]
+    result = apply(left[0], op, right[0])
+    assert result is not None, notation.text(spec)
+    return Operation(left[0], op, right[0], result)
+
+
+def _first_path(results: Sequence[int]) -> tuple[Operation, ...] | None:
+    """The path of the first `<goal>` in a results block."""
+    if notation.GOAL not in results:
+        return None
+    start = results.index(notation.GOAL)
+    outcome = (notation.GOAL, notation.NONE, notation.CANCELLED, notation.REFUSED, notation.CUT)
+    end = next((i for i in range(start + 1, len(results)) if results[i] in outcome), len(results))
+    path = notation.read_path(results[start:end])
+    return tuple(path) if path else None

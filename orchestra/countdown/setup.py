@@ -1,0 +1,85 @@
+"""From command-line arguments to a search set-up and an engine that can run it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine import Engine
+from ..engine.open import choose, open_engine
+from ..errors import ConfigError
+from . import player
+from .attempt import Setup
+from .model import read_card, shipped_model
+from .problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The engine that a command runs on, and the model behind it."""
+
+    engine: Engine
+    kind: str
+    """ "vllm", "transformers", "scripted", or the server's URL."""
+    model: Path | None
+    """None where the model is not ours to see: scripted, or a server."""
+
+    def check(self, problems: Iterable[Problem]) -> None:
+        """Raises `ConfigError` for problems that the model was never trained on."""
+        if self.model is None:
+            return
+        card = read_card(self.model)
+        if strange := {len(problem.numbers) for problem in problems} - set(card.sizes):
+            known = " or ".join(map(str, card.sizes))
+            raise ConfigError(f"{self.model.name} was trained on problems of {known} numbers, got one of {min(strange)}")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Short hash of the weights, so that two models of one name are not taken for each other."""
+        if self.model is None:
+            return None
+        digest = hashlib.sha256()
+        for path in sorted(self.model.glob("*.safetensors")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:12]
+
+
+def host_from(args: argparse.Namespace, *, max_requests: int) -> Host:
+    """Read `--engine` and `--model`. Nothing is started yet."""
+    kind: str = choose() if args.engine == "auto" else args.engine
+    local = kind in ("vllm", "transformers")
+    folder: Path | None = (args.model or shipped_model()) if local else None
+    if folder is not None:
+        read_card(folder)
+
+    def model() -> Path:
+        assert folder is not None
+        return folder
+
+    engine = open_engine(kind, model=model, answer=player.answer, max_requests=max_requests)
+    return Host(engine=engine, kind=kind, model=folder)
+
+
+def setup_from(args: argparse.Namespace) -> Setup:
+    """Read the search options. Raises `ConfigError` for values that no search can have."""
+    if args.temperature < 0:
+        raise ConfigError(f"--temperature must not be negative, got {args.temperature}")
+    if args.seconds is not None and args.seconds <= 0:
+        raise ConfigError(f"--seconds must be positive, got {args.seconds}")
+    for name in ("beam", "child_beam"):
+        if (value := getattr(args, name)) is not None and value > 99:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at most 99, got {value}")
+    return Setup(
+        method=args.method,
+        join=args.join,
+        beam=args.beam,
+        child_beam=args.child_beam,
+        window=args.window,
+        temperature=args.temperature,
+        seed=args.sampling_seed,
+        tree_tokens=args.tree_tokens,
+        seconds=args.seconds,
+    )

@@ -1,0 +1,114 @@
+"""A tiny random model, and every engine on it, once for the whole session: they all live on the session's one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tiny_model import TinyModel
+
+from orchestra.engine.base import Engine
+from orchestra.engine.http import HttpEngine
+from orchestra.engine.scripted import ScriptedEngine
+
+FLAGS = ("--dtype=float32", "--block-size=32", "--enforce-eager", "--scheduling-policy=priority", "--max-num-seqs=64")
+REPORTS = ("--enable-prompt-tokens-details", "--logprobs-mode=processed_logprobs")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    return TinyModel.save(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+async def server(tiny: TinyModel) -> AsyncIterator[str]:
+    """The address of a vLLM server process."""
+    async with _serve(tiny, *FLAGS, *REPORTS) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def vllm_engine(tiny: TinyModel) -> AsyncIterator[Engine]:
+    pytest.importorskip("vllm")
+    from orchestra.engine.vllm import VllmEngine
+
+    async with VllmEngine(tiny.folder, dtype="float32", max_num_seqs=64) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+async def http_engine(server: str) -> AsyncIterator[Engine]:
+    async with HttpEngine(server) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+async def transformers_engine(tiny: TinyModel) -> AsyncIterator[Engine]:
+    from orchestra.engine.transformers import TransformersEngine
+
+    async with TransformersEngine(tiny.folder, dtype="float32", max_batch=16) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+async def scripted_engine() -> AsyncIterator[Engine]:
+    def answer(prompt: Sequence[int]) -> list[int]:
+        return [(prompt[-1] + 7 * i) % 62 + 2 for i in range(500)]
+
+    async with ScriptedEngine(answer, seconds_per_token=0.001) as engine:
+        yield engine
+
+
+@pytest.fixture(
+    params=[
+        "scripted",
+        "transformers",
+        pytest.param("vllm", marks=pytest.mark.vllm),
+        pytest.param("http", marks=pytest.mark.vllm),
+    ],
+    scope="session",
+)
+def engine(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@asynccontextmanager
+async def _serve(tiny: TinyModel, *flags: str) -> AsyncIterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny.folder), "--served-model-name", "tiny"),
+        *("--host=127.0.0.1", f"--port={port}", *flags),
+        env={"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", **os.environ},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout
+    log = []
+    async for line in process.stdout:
+        log.append(line.decode())
+        if "Application startup complete" in log[-1]:
+            break
+    else:
+        pytest.fail("the server did not start:\n" + "".join(log))
+    unread = asyncio.create_task(process.stdout.read())  # so that the pipe never fills up
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+        await unread
