@@ -114,6 +114,6 @@ def report(args: argparse.Namespace) -> int:
     else:
         names = {summary.method for summary in summaries}
         if len(names) < len(summaries):
-            summaries = [summary.model_copy(update={"method": f"{summary.method}  {Path(summary.run).name}"}) for summary in summaries]
+            summaries = [summary.model_copy(update={"method": Path(summary.run).name}) for summary in summaries]
         Console().print(table(summaries))
     return 0

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
+from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 
 from orchestra.errors import ConfigError
@@ -48,12 +50,12 @@ def summarise(folder: Path) -> Summary:
     """The summary of one run folder. Raises `ConfigError` when there is no run in it."""
     try:
         config = json.loads((folder / "config.json").read_text())
-        experiment = config["experiment"]
-    except FileNotFoundError as error:
+        method = method_name(config["experiment"])
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{folder} holds no run (no config.json): give a folder that `orchestra eval … --out` wrote") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder / 'config.json'} is damaged: {error}") from error
-    return summary_of(list(read_samples(folder)), run=str(folder), method=method_name(experiment))
+    return summary_of(list(read_samples(folder)), run=str(folder), method=method)
 
 
 def method_name(experiment: dict[str, object]) -> str:
@@ -96,32 +98,48 @@ def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
 
 def table(summaries: Sequence[Summary], *, title: str | None = None, counts: bool = False) -> Table:
     """Summaries side by side. `counts` shows "7 of 8" in place of a percentage, for a handful of problems."""
-    view = Table(title=title, title_justify="left", header_style="bold", caption_justify="left")
-    view.add_column("method", no_wrap=True)
-    for heading in ("correct" if counts else "accuracy", "work", "span", "work/span", "children", "explored", "cached", "wasted", "wall s"):
-        view.add_column(heading, justify="right", no_wrap=True)
+    view = Table(
+        title=title, title_justify="left", header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    view.add_column("method", overflow="ellipsis", no_wrap=True, max_width=18)
+    for heading in ("correct" if counts else "accuracy %", "work", "span", "par.", "children", "cached", "wasted", "wall s"):
+        # Numbers are never cut short: in a narrow terminal the names are.
+        width = max(cell_len(heading), 11 if heading.startswith("accuracy") else 5)
+        view.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for summary in summaries:
         view.add_row(
             summary.method,
-            f"{summary.correct} of {summary.problems}" if counts else accuracy_text(summary),
+            f"{summary.correct} of {summary.problems}" if counts else accuracy(summary),
             number(summary.work),
             number(summary.span),
             number(summary.parallelism, 1),
             number(summary.children, 1),
-            number(summary.explored),
             share(summary.cached_share),
             share(summary.wasted_share),
             number(summary.wall_seconds, 2),
         )
-    if errors := sum(summary.errors for summary in summaries):
-        view.caption = f"{errors} rows with engine errors are left out; the same command runs them again"
+    view.caption = caption(summaries)
     return view
 
 
-def accuracy_text(summary: Summary) -> str:
+def caption(summaries: Sequence[Summary]) -> str:
+    """What the columns mean, and what the reader must know about these rows."""
+    sizes = sorted({summary.problems for summary in summaries})
+    loads = sorted({summary.at_once for summary in summaries if summary.at_once is not None})
+    lines = [
+        "work, span: tokens sampled in all, on the critical path · par.: work/span",
+        f"problems: {' / '.join(map(str, sizes))} · wall s: median a problem" + (f", {' / '.join(map(str, loads))} at once" if loads else ""),
+    ]
+    if errors := sum(summary.errors for summary in summaries):
+        lines.append(f"{errors} rows with engine errors are left out; the same eval command runs them again")
+    return "\n".join(lines)
+
+
+def accuracy(summary: Summary) -> str:
+    """Percent ± one standard error."""
     if summary.accuracy is None:
         return "–"
-    return f"{100 * summary.accuracy:.1f} ± {100 * (summary.accuracy_error or 0):.1f} % (n={summary.problems})"
+    return f"{100 * summary.accuracy:.1f} ± {100 * (summary.accuracy_error or 0):.1f}"
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -56,7 +56,8 @@ async def run_owed(
 ) -> None:
     """Run every (problem, epoch) that `folder` does not hold yet, `concurrency` at a time.
 
-    An engine failure becomes a row with `error`; the others go on. Cancelling (Ctrl-C) aborts what runs; finished rows are on disk.
+    An engine failure becomes a row with `error`; the others go on. A row that cannot be written ends the run with `ConfigError`. Cancelling
+    (Ctrl-C) aborts what runs; finished rows are on disk.
     """
     owed: Iterator[tuple[Problem, int]] = iter(
         [(problem, epoch) for epoch in range(epochs) for problem in problems if (problem.key, epoch) not in folder.done]
@@ -70,6 +71,10 @@ async def run_owed(
             if on_sample:
                 on_sample(sample, attempted)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except ExceptionGroup as errors:
+        # All workers share one disk and one engine: the first to fail says it for all.
+        raise errors.exceptions[0] from errors

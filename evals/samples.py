@@ -71,7 +71,7 @@ class SampleFolder:
         self.path = path
         self._config = config
         self._lock: IO[str] | None = None
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self.done: dict[tuple[str, int], Sample] = {}
         """Rows that need not run again."""
 
@@ -90,7 +90,8 @@ class SampleFolder:
             self.done = {sample.key: sample for sample in kept}
             with _disk_errors(self.path):
                 self._rewrite(list(self.done.values()))
-                self._file = (self.path / "samples.jsonl").open("a")
+                # Unbuffered: a row that did not fit on the disk must not come up again when the file is closed.
+                self._file = (self.path / "samples.jsonl").open("ab", buffering=0)
         except BaseException:
             self._lock.close()
             raise
@@ -106,8 +107,7 @@ class SampleFolder:
         """Write one row; it is in the operating system's hands when this returns, so that `kill -9` cannot lose it."""
         assert self._file is not None, "open the folder first"
         with _disk_errors(self.path):
-            self._file.write(sample.model_dump_json() + "\n")
-            self._file.flush()
+            self._file.write(sample.model_dump_json().encode() + b"\n")
         if sample.error is None:
             self.done[sample.key] = sample
 

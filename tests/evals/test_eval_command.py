@@ -1,0 +1,221 @@
+"""`orchestra eval` and `orchestra report` from end to end on the scripted engine: rows, resuming, and every kind of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestra.cli import main
+
+
+def evaluate(out: Path, *options: str) -> int:
+    return main(["eval", "countdown", "--engine", "scripted", "--out", str(out), *options])
+
+
+def rows(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"]])
+def test_an_eval_writes_one_row_a_problem_and_a_report_sums_them_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: list[str]
+) -> None:
+    assert evaluate(tmp_path / "run", "--limit", "12", "--method", *method) == 0
+    found = rows(tmp_path / "run")
+    assert len(found) == len({row["problem"] for row in found}) == 12
+    assert {"answer", "correct", "error", "work", "span", "cached", "wall_seconds", "children", "explored"} <= found[0].keys()
+    assert all((row["answer"] is not None) == row["correct"] for row in found)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "run"), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)
+    assert summary["problems"] == 12 and summary["correct"] == sum(bool(row["correct"]) for row in found)
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert ("serial" if method == ["serial"] else "fork (") in capsys.readouterr().out
+
+
+def test_the_same_command_again_runs_only_what_is_owed(tmp_path: Path) -> None:
+    evaluate(tmp_path, "--limit", "5")
+    first = (tmp_path / "samples.jsonl").read_text()
+    evaluate(tmp_path, "--limit", "8")
+    second = (tmp_path / "samples.jsonl").read_text()
+    assert second.startswith(first) and len(second.splitlines()) == 8
+    evaluate(tmp_path, "--limit", "8")
+    assert (tmp_path / "samples.jsonl").read_text() == second
+
+
+def test_a_torn_last_line_is_owed_again(tmp_path: Path) -> None:
+    evaluate(tmp_path, "--limit", "4")
+    path = tmp_path / "samples.jsonl"
+    path.write_text(path.read_text()[:-40])
+    evaluate(tmp_path, "--limit", "4")
+    assert len(rows(tmp_path)) == 4
+
+
+def test_a_row_with_an_engine_error_is_owed_again(tmp_path: Path) -> None:
+    evaluate(tmp_path, "--limit", "4")
+    path = tmp_path / "samples.jsonl"
+    found = rows(tmp_path)
+    found[1] |= {"error": "no answer from http://gone", "correct": False, "answer": None}
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    evaluate(tmp_path, "--limit", "4")
+    assert len(rows(tmp_path)) == 4 and all(row["error"] is None for row in rows(tmp_path))
+
+
+def test_a_damaged_row_in_the_middle_is_an_error_that_names_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(tmp_path, "--limit", "4")
+    path = tmp_path / "samples.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], '{"problem": 1}', *lines[2:]]) + "\n")
+    assert evaluate(tmp_path, "--limit", "4") == 2
+    assert "samples.jsonl:2 is not a sample" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(tmp_path, "--limit", "4", "--method", "serial")
+    before = (tmp_path / "samples.jsonl").read_text()
+    assert evaluate(tmp_path, "--limit", "4", "--method", "serial", "--window", "320") == 2
+    assert "window: 160 → 320" in capsys.readouterr().err
+    assert (tmp_path / "samples.jsonl").read_text() == before
+
+
+def test_epochs_are_rows_of_their_own(tmp_path: Path) -> None:
+    evaluate(tmp_path, "--limit", "3", "--epochs", "2")
+    assert {(row["problem"], row["epoch"]) for row in rows(tmp_path)} == {(row["problem"], e) for row in rows(tmp_path) for e in (0, 1)}
+    assert len(rows(tmp_path)) == 6
+
+
+def test_bad_lines_of_a_problems_file_are_named_and_the_others_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "problems.jsonl"
+    file.write_text(
+        '{"numbers": [3, 5, 7, 11], "target": 24}\n'
+        "{not json\n"
+        "\n"
+        '{"numbers": [3, 5, 7, 110], "target": 24}\n'
+        '{"numbers": "3 5 7", "target": 24}\n'
+        "[1, 2]\n" + '{"numbers": [1, 1, 1, 1], "target": 99}\n' + "[" * 100_000 + "\n"
+        '{"numbers": [true, 5, 7, 11], "target": 24}\n'
+    )
+    assert evaluate(tmp_path / "run", "--problems", str(file)) == 0
+    errors = " ".join(capsys.readouterr().err.split())
+    for line in (2, 4, 5, 6, 8, 9):
+        assert f"problems.jsonl:{line} skipped" in errors.replace("- ", "")
+    assert "1 of 2 problems have no solution" in errors
+    assert {row["problem"]: row["correct"] for row in rows(tmp_path / "run")} == {"3,5,7,11=24": True, "1,1,1,1=99": False}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "it is empty"), ("{}\n", 'line 1: expected an object with "numbers" and "target"'), (None, "cannot read problems")],
+)
+def test_a_file_without_problems_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str) -> None:
+    file = tmp_path / "problems.jsonl"
+    if content is not None:
+        file.write_text(content)
+    assert evaluate(tmp_path / "run", "--problems", str(file)) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--engine", "tensorrt"], "unknown engine 'tensorrt': use one of auto, vllm, transformers, scripted, or the URL"),
+        (["--engine", "transformers", "--model", "/no/such/model"], "there is no model folder /no/such/model"),
+        (["--temperature", "-1"], "--temperature must not be negative, got -1.0"),
+        (["--seconds", "0"], "--seconds must be positive, got 0.0"),
+        (["--beam", "100"], "--beam must be at most 99, got 100"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert main(["eval", "countdown", "--out", str(tmp_path / "run"), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["eval", "countdwn", "--out", "x"], ["eval", "countdown"], ["eval", "countdown", "--out", "x", "--method", "guess"], ["fly"]]
+)
+def test_wrong_arguments_print_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: orchestra" in capsys.readouterr().err
+
+
+def test_an_out_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert evaluate(tmp_path / "file" / "run") == 2
+    assert "choose another --out" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+def test_a_full_disk_ends_the_run_with_the_next_step_and_loses_no_earlier_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(tmp_path, "--limit", "2")
+    (tmp_path / "samples.jsonl").rename(tmp_path / "earlier")
+    (tmp_path / "samples.jsonl.part").symlink_to("/dev/full")
+    assert evaluate(tmp_path, "--limit", "2") == 2
+    assert "No space left on device. Rows written so far are safe: make room and run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"experiment": 3}'])
+def test_a_report_of_no_run_says_what_it_expected(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None) -> None:
+    if content:
+        (tmp_path / "config.json").write_text(content)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no run" in (error := capsys.readouterr().err) or "is damaged" in error
+
+
+SLOW = """
+import asyncio, sys
+from orchestra.engine import open as opening
+from orchestra.engine.scripted import ScriptedEngine
+from orchestra import cli
+real = opening.open_engine
+import orchestra.countdown.setup as setup
+setup.open_engine = lambda spec, *, answer, **rest: ScriptedEngine(answer, seconds_per_token=0.001)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def start_slow(out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOW, "eval", "countdown", "--engine", "scripted", "--out", str(out), "--concurrency", "2", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not ((out / "samples.jsonl").exists() and len((out / "samples.jsonl").read_text().splitlines()) >= 3):
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize(("kill", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_interrupted_run_keeps_its_rows_and_goes_on_with_the_same_command(tmp_path: Path, kill: signal.Signals, status: int) -> None:
+    process = start_slow(tmp_path, "--limit", "500")
+    process.send_signal(kill)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == status
+    if kill == signal.SIGINT:
+        assert "interrupted; finished rows are kept" in errors and "Traceback" not in errors
+    kept = (tmp_path / "samples.jsonl").read_text()
+    finished = kept.count("\n")
+    assert 3 <= finished < 500
+    assert evaluate(tmp_path, "--limit", str(finished + 2)) == 0
+    assert len({row["problem"] for row in rows(tmp_path)}) == len(rows(tmp_path)) >= finished + 2
+
+
+def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    process = start_slow(tmp_path, "--limit", "500")
+    try:
+        assert evaluate(tmp_path, "--limit", "500") == 2
+        assert "another process is writing to" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.communicate()
+    assert os.path.exists(tmp_path / ".lock")
+    assert evaluate(tmp_path, "--limit", "3") == 0, "a killed process leaves no lock behind"
