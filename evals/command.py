@@ -64,9 +64,9 @@ async def _run(
                 engine, problems, setup, folder, epochs=args.epochs, concurrency=args.concurrency, on_sample=on_sample
             )
     if kept:
-        from .timeline import write_timeline
+        from orchestra.countdown.picture import write_timelines
 
-        write_timeline(kept, args.out / "timeline.html", title=f"{args.benchmark}, {setup.method}")
+        write_timelines(kept, args.out / "timeline.html", title=f"{args.benchmark}, {setup.method}")
 
 
 def load_problems(args: argparse.Namespace) -> tuple[list[Problem], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -96,15 +96,17 @@ def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
     )
 
 
-def table(summaries: Sequence[Summary], *, title: str | None = None, counts: bool = False) -> Table:
-    """Summaries side by side. `counts` shows "7 of 8" in place of a percentage, for a handful of problems."""
+def table(summaries: Sequence[Summary], *, counts: bool = False, recorded: Mapping[str, Summary] | None = None) -> Table:
+    """Summaries side by side. `counts` shows "7 of 8" in place of a percentage, for a handful of problems; `recorded` adds the accuracy of a
+    larger run, by method."""
     view = Table(
-        title=title, title_justify="left", header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+        header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
     view.add_column("method", overflow="ellipsis", no_wrap=True, max_width=18)
-    for heading in ("correct" if counts else "accuracy %", "work", "span", "par.", "children", "cached", "wasted", "wall s"):
+    headings = ["correct" if counts else "accuracy %", "work", "span", "par.", "children", "cached", "wasted", "wall s"]
+    for heading in [*headings, "recorded %"] if recorded else headings:
         # Numbers are never cut short: in a narrow terminal the names are.
-        width = max(cell_len(heading), 11 if heading.startswith("accuracy") else 5)
+        width = max(cell_len(heading), 11 if heading.endswith("%") else 5)
         view.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for summary in summaries:
         view.add_row(
@@ -117,6 +119,7 @@ def table(summaries: Sequence[Summary], *, title: str | None = None, counts: boo
             share(summary.cached_share),
             share(summary.wasted_share),
             number(summary.wall_seconds, 2),
+            *([accuracy(recorded[summary.method]) if summary.method in recorded else "–"] if recorded else []),
         )
     view.caption = caption(summaries)
     return view

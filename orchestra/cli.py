@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from .errors import ConfigError, OrchestraError
+from .errors import ConfigError, OrchestraError, ProblemError
 
 _EPILOG = """\
 examples:
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         # By name, so that the core never imports `orchestra.evals` by statement.
         return int(getattr(import_module(module), function)(args))
-    except ConfigError as error:
+    except (ConfigError, ProblemError) as error:
         sys.stderr.write(f"orchestra: {error}\n")
         return 2
     except OrchestraError as error:

@@ -4,7 +4,6 @@ OrchestraError
 ├── ConfigError    this setup cannot work; the message says which flag, file or package to change
 ├── EngineError    an engine failed after its retries; `.status` is the HTTP status if there was one
 ├── ProblemError   a problem is malformed or outside what its task allows
-└── BudgetError    asked for more than a run tree may spend
 
 A thread that finds nothing, is cancelled or is refused is data in the run tree, never an exception.
 """
@@ -33,5 +32,3 @@ class ProblemError(OrchestraError, ValueError):
     """A problem is malformed or outside what its task allows."""
 
 
-class BudgetError(OrchestraError):
-    """More was asked for than the run tree may spend."""

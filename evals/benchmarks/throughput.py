@@ -3,9 +3,9 @@
     python -m orchestra.evals.benchmarks.throughput --problems 256 --rounds 5 --out evals/recorded/throughput.json
 
 Raw is the least that any program has to do: one task a problem sends the same prompt ids in the same order of dependencies (parent, then its
-children at once, then the parent again) with lengths forced to what the orchestrated run sampled, takes final outputs only, and asks
-for no log-probabilities. Orchestrated runs do everything the library does: stop ids, log-probabilities of every token, run tree, budget,
-ledger, verification. Both alternate, each round starts with an empty prefix cache, and medians are compared.
+children at once, then the parent again) with lengths forced to what the orchestrated run sampled, and takes final outputs only.
+Orchestrated runs do everything the library does: stop ids, run tree, budget, ledger, verification. Both are run with log-probabilities and
+without (vLLM alone is a third slower with them), in turn, each time with an empty prefix cache, and like is compared with like.
 """
 
 from __future__ import annotations
@@ -88,31 +88,33 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
     problems = from_split("test", seed=0, limit=args.problems)
     host = host_from(args, max_requests=1024)
     assert isinstance(host.engine, VllmEngine), "this benchmark compares with vLLM in process: --engine vllm"
-    setup = Setup(method="fork", join="all")
-    seconds: dict[str, list[float]] = {"orchestrated": [], "raw": [], "raw with log-probabilities": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ("orchestrated", "raw", *(f"{n} with log-probabilities" for n in ("orchestrated", "raw")))}
     async with host.engine as engine:
-        _, attempts = await orchestrated(engine, problems, setup)  # warm-up, and the work to repeat
+        _, attempts = await orchestrated(engine, problems, Setup(method="fork"))  # warm-up, and the work to repeat
         work = [stages_of(attempted.tree.root) for attempted in attempts]
         tokens = sum(length for stages in work for stage in stages for _, length in stage)
         assert tokens == sum(attempted.ledger.work for attempted in attempts)
         for round_number in range(args.rounds):
-            await engine.llm.reset_prefix_cache()
-            elapsed, again = await orchestrated(engine, problems, setup)
-            seconds["orchestrated"].append(elapsed * tokens / sum(attempted.ledger.work for attempted in again))
-            for name in ("raw", "raw with log-probabilities"):
+            for suffix, logprobs in (("", False), (" with log-probabilities", True)):
                 await engine.llm.reset_prefix_cache()
-                seconds[name].append(await raw(engine, work, logprobs=name != "raw"))
+                elapsed, again = await orchestrated(engine, problems, Setup(method="fork", logprobs=logprobs))
+                seconds[f"orchestrated{suffix}"].append(elapsed * tokens / sum(attempted.ledger.work for attempted in again))
+                await engine.llm.reset_prefix_cache()
+                seconds[f"raw{suffix}"].append(await raw(engine, work, logprobs=logprobs))
             sys.stderr.write(f"round {round_number + 1}: " + ", ".join(f"{n} {s[-1]:.2f} s" for n, s in seconds.items()) + "\n")
-        median = {name: statistics.median(values) for name, values in seconds.items()}
-        ratios = [r / o for r, o in zip(seconds["raw"], seconds["orchestrated"], strict=True)]
+
+        def ratio(suffix: str) -> float:
+            pairs = zip(seconds[f"raw{suffix}"], seconds[f"orchestrated{suffix}"], strict=True)
+            return round(statistics.median(raw_s / orchestrated_s for raw_s, orchestrated_s in pairs), 4)
+
         return {
             "problems_at_once": len(problems),
             "requests": sum(len(stage) for stages in work for stage in stages),
             "sampled_tokens": tokens,
             "seconds": seconds,
-            "tokens_per_second": {name: round(tokens / value) for name, value in median.items()},
-            "ratio": round(statistics.median(ratios), 4),
-            "ratio_with_logprobs": round(median["raw with log-probabilities"] / median["orchestrated"], 4),
+            "tokens_per_second": {name: round(tokens / statistics.median(values)) for name, values in seconds.items()},
+            "ratio": ratio(""),
+            "ratio_with_logprobs": ratio(" with log-probabilities"),
             "engine": engine.name,
             "model": host.model.name if host.model else None,
             "device": _device(),

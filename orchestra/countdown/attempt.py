@@ -49,6 +49,8 @@ class Setup:
     seed: int | None = None
     tree_tokens: int | None = None
     seconds: float | None = None
+    logprobs: bool = False
+    """Record each sampled token's log-probability: what training needs and an answer does not."""
 
     @property
     def effective_beam(self) -> int:
@@ -94,7 +96,7 @@ class Attempt:
 
 async def attempt(engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None) -> Attempt:
     """Run `problem` on `engine`, which must serve a model that knows `notation`. Never raises for anything the model writes."""
-    sampling = Sampling(max_tokens=setup.window, temperature=setup.temperature, seed=setup.seed)
+    sampling = Sampling(max_tokens=setup.window, temperature=setup.temperature, seed=setup.seed, logprobs=setup.logprobs)
     tree = await run_tree(
         engine,
         setup.protocol,

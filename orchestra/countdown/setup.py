@@ -50,16 +50,11 @@ class Host:
 def host_from(args: argparse.Namespace, *, max_requests: int) -> Host:
     """Read `--engine` and `--model`. Nothing is started yet."""
     kind: str = choose() if args.engine == "auto" else args.engine
-    local = kind in ("vllm", "transformers")
-    folder: Path | None = (args.model or shipped_model()) if local else None
-    if folder is not None:
+    folder: Path | None = None
+    if kind in ("vllm", "transformers"):
+        folder = args.model or shipped_model()
         read_card(folder)
-
-    def model() -> Path:
-        assert folder is not None
-        return folder
-
-    engine = open_engine(kind, model=model, answer=player.answer, max_requests=max_requests)
+    engine = open_engine(kind, model=folder or args.model, answer=player.answer, max_requests=max_requests)
     return Host(engine=engine, kind=kind, model=folder)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -70,7 +71,10 @@ class ChatEngine:
         return self._connection.in_flight
 
     async def __aenter__(self) -> Self:
-        await self._connection.__aenter__()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._connection)
+            await self._connection.reach()
+            stack.pop_all()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

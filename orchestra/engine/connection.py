@@ -23,7 +23,10 @@ from .base import Completion, Request
 from .sampled import Sampled
 
 CONNECT_S = 10.0
+KEEP_ALIVE_S = 4.0
+"""Less than the 5 s of uvicorn, vLLM's web server: a request must not meet a connection that is just being closed."""
 MAX_BACKOFF_S = 5.0
+MAX_RETRY_AFTER_S = 60.0
 
 
 class Unavailable(EngineError):
@@ -53,10 +56,11 @@ class Connection:
         self._root = url.rstrip("/").removesuffix("/v1")
         self._patience_s = patience_s
         self.in_flight = 0
+        """Requests that `complete` has not finished, waiting ones included."""
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE_S),
         )
 
     @property
@@ -80,30 +84,25 @@ class Connection:
         if streams(request):
             body = {**body, "stream": True}
         headers = {"X-Session-ID": request.session} if request.session else {}
+        submitted = time.monotonic()
         self.in_flight += 1
         try:
             async for attempt in stamina.retry_context(
                 on=_backoff, attempts=None, timeout=self._patience_s, wait_max=MAX_BACKOFF_S
             ):
                 with attempt:
-                    return await self._attempt(path, body, headers, request, read)
+                    return await self._attempt(self.post(path, body, headers), Sampled(request, submitted), read)
         finally:
             self.in_flight -= 1
         raise AssertionError("stamina returns or raises")
 
     async def _attempt(
-        self,
-        path: str,
-        body: Mapping[str, Any],
-        headers: Mapping[str, str],
-        request: Request,
-        read: Callable[[Mapping[str, Any]], Piece],
+        self, answer: AsyncGenerator[dict[str, Any]], sampled: Sampled, read: Callable[[Mapping[str, Any]], Piece]
     ) -> Completion:
-        sampled = Sampled(request, submitted=time.monotonic())
         last = Piece()
         try:
-            async with aclosing(self.post(path, body, headers)) as events:
-                async for event in events:
+            async with aclosing(answer):
+                async for event in answer:
                     piece = read(event)
                     sampled.cached_tokens = piece.cached_tokens
                     sampled.add(piece.token_ids, piece.logprobs, time.monotonic())
@@ -142,6 +141,10 @@ class Connection:
         except _BROKEN as error:
             raise self._unavailable(error) from error
 
+    async def reach(self) -> None:
+        """Raises `Unavailable` when nobody answers at all."""
+        await self._get(f"{self.url}/models")
+
     async def models(self) -> dict[str, int | None]:
         """The models that the server offers, each with its context where that is told."""
         response = await self._get(f"{self.url}/models")
@@ -171,7 +174,7 @@ class Connection:
             raise Unavailable(
                 f"{message} (too many requests: lower the concurrency, or add servers behind a router)",
                 status=status,
-                retry_after_s=float(after) if after.isdigit() else None,
+                retry_after_s=min(float(after), MAX_RETRY_AFTER_S) if after.isdigit() else None,
             )
         raise EngineError(message, status=status)
 

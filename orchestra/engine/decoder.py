@@ -108,7 +108,7 @@ class _KeyValues:
         self._indices_RQ = (torch.arange(rows.start, rows.stop, device=positions_RQ.device)[:, None], positions_RQ)
         self._num_tokens = num_tokens
 
-    def update(self, keys_RHQD: Tensor, values_RHQD: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+    def update(self, keys_RHQD: Tensor, values_RHQD: Tensor, layer: int, *_: object) -> tuple[Tensor, Tensor]:
         old = self._layers.get(layer, (None, None))
         keys = self._grown(old[0], like=keys_RHQD)
         values = self._grown(old[1], like=values_RHQD)

@@ -135,7 +135,7 @@ class HttpEngine:
             "frequency_penalty": 0.0,
             "seed": sampling.seed,
             "stop_token_ids": list(sampling.stop_token_ids),
-            "logprobs": 0 if self._processed_logprobs or raw_is_right else None,
+            "logprobs": 0 if sampling.logprobs and (self._processed_logprobs or raw_is_right) else None,
             "return_token_ids": True,
         }
         if streams(request):

@@ -25,33 +25,37 @@ def choose() -> str:
 
 
 def open_engine(
-    spec: str,
+    spec: str = "auto",
     *,
-    model: Callable[[], Path],
-    answer: Callable[[Sequence[int]], Sequence[int]],
+    model: str | Path | None = None,
+    answer: Callable[[Sequence[int]], Sequence[int]] | None = None,
     max_requests: int = 256,
-    context: int | None = None,
 ) -> Engine:
-    """The engine that `spec` names: "auto", "vllm", "transformers", "scripted", or the URL of a server.
+    """The engine that `spec` names: "auto", "vllm", "transformers", "scripted", or the URL of a server. Enter it to start it.
 
-    `model` finds the model folder, only for engines that need one; `answer` plays for the scripted engine. Nothing is started before
-    the engine is entered. Raises `ConfigError` for an unknown name or a missing package.
+    `model` is a folder or a name on the Hugging Face Hub, for engines that load one, and the model's name for a server that has several;
+    `answer` plays for the scripted engine; `max_requests` is how many are decoded together, others wait. Raises `ConfigError` for an unknown
+    name, a missing package, or a missing model.
     """
     if spec.startswith(("http://", "https://")):
         from .http import HttpEngine
 
-        return HttpEngine(spec)
-    match choose() if spec == "auto" else spec:
-        case "vllm":
-            from .vllm import VllmEngine
+        return HttpEngine(spec, model=None if model is None else str(model))
+    kind = choose() if spec == "auto" else spec
+    if kind not in ENGINES:
+        raise ConfigError(f"unknown engine {spec!r}: use one of {', '.join(ENGINES)}, or the URL of a server (http://HOST:PORT/v1)")
+    if kind == "scripted":
+        from .scripted import ScriptedEngine
 
-            return VllmEngine(model(), max_num_seqs=max_requests, context=context)
-        case "transformers":
-            from .transformers import TransformersEngine
+        if answer is None:
+            raise ConfigError("the scripted engine needs `answer`, a function from prompt ids to the ids to sample")
+        return ScriptedEngine(answer)
+    if model is None:
+        raise ConfigError(f"the engine {kind} needs `model`, a folder or a name on the Hugging Face Hub")
+    if kind == "vllm":
+        from .vllm import VllmEngine
 
-            return TransformersEngine(model(), max_batch=min(max_requests, 64))
-        case "scripted":
-            from .scripted import ScriptedEngine
+        return VllmEngine(model, max_num_seqs=max_requests)
+    from .transformers import TransformersEngine
 
-            return ScriptedEngine(answer)
-    raise ConfigError(f"unknown engine {spec!r}: use one of {', '.join(ENGINES)}, or the URL of a server (http://HOST:PORT/v1)")
+    return TransformersEngine(model, max_batch=min(max_requests, 64))

@@ -95,7 +95,7 @@ class ScriptedEngine:
         finally:
             self._running -= 1
             finished = self.now()
-            token_ids = list(decode.come(finished))
+            token_ids = list(script.token_ids[: decode.num_come])
             logprobs = script.logprobs or [0.0] * len(token_ids)
             completion = Completion(
                 token_ids=token_ids,
@@ -103,7 +103,9 @@ class ScriptedEngine:
                 finish=finish,
                 stop_token=token_ids[-1] if scripted_finish == finish == "stop" else None,
                 cached_tokens=cached_tokens,
-                timings=Timings(submitted=submitted, first_token=decode.due(1) if token_ids else None, finished=finished),
+                timings=Timings(
+                    submitted=submitted, first_token=min(decode.due(1), finished) if token_ids else None, finished=finished
+                ),
             )
             self._cache.add([*request.prompt, *token_ids[:-1]])  # the last sampled token never went through the model
             self.log.append((request, completion))
@@ -138,26 +140,33 @@ class _Decode:
         self._token_ids = token_ids
         self._start = start
         self._seconds_per_token = seconds_per_token
-        self._num_seen = 0
+        self.num_come = 0
 
     def due(self, num_tokens: int) -> float:
         return self._start + num_tokens * self._seconds_per_token
 
     async def run(self, on_tokens: Callable[[Sequence[int]], None] | None) -> None:
-        # One wake-up for the whole request unless somebody looks at its tokens.
-        for num_tokens in [len(self._token_ids)] if on_tokens is None else range(1, len(self._token_ids) + 1):
-            await _sleep_until(self.due(num_tokens))
-            self._num_seen = num_tokens
-            if on_tokens is not None:
-                on_tokens(self._token_ids[num_tokens - 1 : num_tokens])
+        """Returns when all tokens have come; those that are due when it is cancelled still come."""
+        now = asyncio.get_running_loop().time
+        num_all = len(self._token_ids)
+        try:
+            # One wake-up for the whole request unless somebody looks at its tokens.
+            for num_tokens in range(1, num_all + 1) if on_tokens else [num_all]:
+                await asyncio.sleep(self.due(num_tokens) - now())
+                self._come(num_tokens, on_tokens)
+        except asyncio.CancelledError:
+            if self._seconds_per_token:
+                num_due = int((now() - self._start + 1e-9) / self._seconds_per_token)  # 1e-9: 0.3 / 0.1 is less than 3
+                self._come(min(num_due, num_all), on_tokens)
+            raise
 
-    def come(self, now: float) -> Sequence[int]:
-        num_due = int((now - self._start + 1e-9) / self._seconds_per_token) if self._seconds_per_token else 0
-        return self._token_ids[: max(self._num_seen, num_due)]
-
-
-async def _sleep_until(due: float) -> None:
-    await asyncio.sleep(due - asyncio.get_running_loop().time())
+    def _come(self, num_tokens: int, on_tokens: Callable[[Sequence[int]], None] | None) -> None:
+        if num_tokens <= self.num_come:
+            return
+        new = self._token_ids[self.num_come : num_tokens]
+        self.num_come = num_tokens
+        if on_tokens is not None:
+            on_tokens(new)
 
 
 class _PrefixCache:

@@ -1,4 +1,4 @@
-"""A tiny random model, and every engine on it, once for the whole session: they all live on the session's one event loop."""
+"""A tiny random model, and every engine on it. Those of vLLM start once for the whole session; all live on its one event loop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,20 @@ from orchestra.engine.base import Engine
 from orchestra.engine.http import HttpEngine
 from orchestra.engine.scripted import ScriptedEngine
 
-FLAGS = ("--dtype=float32", "--block-size=32", "--enforce-eager", "--scheduling-policy=priority", "--max-num-seqs=64")
-REPORTS = ("--enable-prompt-tokens-details", "--logprobs-mode=processed_logprobs")
+TRANSFORMERS, SCRIPTED = "transformers", "scripted"
+VLLM, HTTP = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http"))
+
+SERVER_FLAGS = (
+    *("--dtype=float32", "--block-size=32", "--enforce-eager", "--max-num-seqs=64", "--scheduling-policy=priority"),
+    *("--enable-prompt-tokens-details", "--logprobs-mode=processed_logprobs"),
+)
+START_TIMEOUT_S = 240
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("vllm"):  # any of them may be the one that starts it
+            item.add_marker(pytest.mark.timeout(START_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +48,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
 @pytest.fixture(scope="session")
 async def server(tiny: TinyModel) -> AsyncIterator[str]:
     """The address of a vLLM server process."""
-    async with _serve(tiny, *FLAGS, *REPORTS) as url:
+    pytest.importorskip("vllm")
+    async with _serve(tiny, *SERVER_FLAGS) as url:
         yield url
 
 
@@ -55,7 +68,7 @@ async def http_engine(server: str) -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def transformers_engine(tiny: TinyModel) -> AsyncIterator[Engine]:
     from orchestra.engine.transformers import TransformersEngine
 
@@ -63,7 +76,7 @@ async def transformers_engine(tiny: TinyModel) -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def scripted_engine() -> AsyncIterator[Engine]:
     def answer(prompt: Sequence[int]) -> list[int]:
         return [(prompt[-1] + 7 * i) % 62 + 2 for i in range(500)]
@@ -72,16 +85,20 @@ async def scripted_engine() -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(
-    params=[
-        "scripted",
-        "transformers",
-        pytest.param("vllm", marks=pytest.mark.vllm),
-        pytest.param("http", marks=pytest.mark.vllm),
-    ],
-    scope="session",
-)
+@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP], scope="module")
 def engine(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(params=[TRANSFORMERS, VLLM, HTTP], scope="module")
+def model_engine(request: pytest.FixtureRequest) -> Any:
+    """Those that run the tiny model."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(params=[SCRIPTED, VLLM, HTTP], scope="module")
+def caching_engine(request: pytest.FixtureRequest) -> Any:
+    """Those with a prefix cache."""
     return request.getfixturevalue(f"{request.param}_engine")
 
 

@@ -1,10 +1,11 @@
-"""What every engine promises, checked on all of them: on the same tiny model, and on a script."""
+"""What every engine promises, checked on all of them: on the same tiny model, or on a script."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import pytest
 from tiny_model import CONTEXT, END, VOCABULARY, TinyModel
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.anyio
 
 LEAVE_S = 1.0
 """Within this time after a cancellation the engine holds the request no more."""
+NEAR = 1e-3
+"""Log-probabilities that are nearer to each other than this are equal: rounding decides between them."""
 
 
 @pytest.fixture
@@ -28,12 +31,14 @@ def prompt(rng: Random, num_tokens: int = 20) -> list[int]:
     return [rng.randrange(2, VOCABULARY) for _ in range(num_tokens)]
 
 
-def greedy(prompt: Sequence[int], max_tokens: int, *stop: int) -> Request:
-    return Request(prompt=prompt, sampling=Sampling(max_tokens=max_tokens, stop_token_ids=stop))
+def greedy(prompt: Sequence[int], max_tokens: int, *stop: int, **callbacks: Any) -> Request:
+    return Request(prompt=prompt, sampling=Sampling(max_tokens=max_tokens, stop_token_ids=stop), **callbacks)
 
 
-def knows_the_model(engine: Engine) -> bool:
-    return not engine.name.startswith("scripted")
+async def cancelled(task: asyncio.Task[Completion]) -> bool:
+    task.cancel()
+    await asyncio.wait([task])
+    return task.cancelled()
 
 
 async def has_left(engine: Engine) -> bool:
@@ -44,31 +49,40 @@ async def has_left(engine: Engine) -> bool:
     return True
 
 
-async def test_greedy_tokens_are_the_models_most_likely_ones(engine: Engine, tiny: TinyModel, rng: Random) -> None:
-    if not knows_the_model(engine):
-        pytest.skip("a script has no model")
-    for _ in range(3):
-        request = greedy(prompt(rng), 40)
-        completion = await engine.generate(request)
-        logprobs = tiny.logits(request.prompt, completion.token_ids).log_softmax(-1)
-        chosen = logprobs[range(40), completion.token_ids]
-        assert (chosen >= logprobs.max(-1).values - 1e-3).all()  # nearer than that, rounding decides
-        assert completion.logprobs == pytest.approx(chosen.tolist(), abs=1e-3)
+def assert_greedy(tiny: TinyModel, request: Request, completion: Completion) -> None:
+    logprobs = tiny.logits(request.prompt, completion.token_ids).log_softmax(-1)
+    chosen = logprobs[range(len(completion.token_ids)), completion.token_ids]
+    assert (chosen >= logprobs.max(-1).values - NEAR).all()
+    assert completion.logprobs == pytest.approx(chosen.tolist(), abs=NEAR)
 
 
-async def test_logprobs_are_those_of_the_distribution_drawn_from(engine: Engine, tiny: TinyModel, rng: Random) -> None:
-    if not knows_the_model(engine):
-        pytest.skip("a script has no model")
+async def test_greedy_tokens_are_the_models_most_likely_ones(model_engine: Engine, tiny: TinyModel, rng: Random) -> None:
+    request = greedy(prompt(rng), 100)
+    assert_greedy(tiny, request, await model_engine.generate(request))
+
+
+async def test_logprobs_are_those_of_the_distribution_drawn_from(model_engine: Engine, tiny: TinyModel, rng: Random) -> None:
     sampling = Sampling(max_tokens=60, temperature=1.7, top_p=0.9, seed=1)
     request = Request(prompt=prompt(rng), sampling=sampling)
-    completion = await engine.generate(request)
-    n = len(completion.token_ids)
+    completion = await model_engine.generate(request)
     probabilities = (tiny.logits(request.prompt, completion.token_ids) / sampling.temperature).softmax(-1)
     likeliest, order = probabilities.sort(descending=True)
-    before = likeliest.cumsum(-1) - likeliest
-    kept = probabilities.new_zeros(probabilities.shape).scatter(-1, order, likeliest * (before < sampling.top_p))
-    drawn = (kept / kept.sum(-1, keepdim=True))[range(n), completion.token_ids]
-    assert completion.logprobs == pytest.approx(drawn.log().tolist(), abs=2e-3)
+    in_top_p = likeliest.cumsum(-1) - likeliest < sampling.top_p
+    kept = probabilities.new_zeros(probabilities.shape).scatter(-1, order, likeliest * in_top_p)
+    drawn = (kept / kept.sum(-1, keepdim=True))[range(len(completion.token_ids)), completion.token_ids]
+    assert completion.logprobs == pytest.approx(drawn.log().tolist(), abs=2 * NEAR)
+
+
+async def test_a_seed_makes_sampling_reproducible(model_engine: Engine, rng: Random) -> None:
+    start = prompt(rng)
+
+    async def sample(seed: int) -> list[int]:
+        sampling = Sampling(max_tokens=30, temperature=1.0, top_p=0.95, seed=seed)
+        return (await model_engine.generate(Request(prompt=start, sampling=sampling))).token_ids
+
+    first = await sample(1)
+    assert await sample(1) == first
+    assert await sample(2) != first
 
 
 async def test_a_stop_token_ends_the_completion_and_stays_its_last(engine: Engine, rng: Random) -> None:
@@ -87,12 +101,10 @@ async def test_a_stop_token_that_comes_first_is_the_whole_completion(engine: Eng
     assert (stopped.token_ids, stopped.finish, stopped.stop_token) == ([first], "stop", first)
 
 
-async def test_the_models_end_token_ends_the_completion(engine: Engine, rng: Random) -> None:
-    if not knows_the_model(engine):
-        pytest.skip("a script has no model")
-    # So hot that it comes often.
-    hot = Sampling(max_tokens=400, temperature=2.0)
-    completions = await asyncio.gather(*(engine.generate(Request(prompt=prompt(rng), sampling=hot)) for _ in range(8)))
+async def test_the_models_end_token_ends_the_completion(model_engine: Engine, rng: Random) -> None:
+    # At this temperature about one token in a hundred is it.
+    sampling = Sampling(max_tokens=400, temperature=2.0)
+    completions = await asyncio.gather(*(model_engine.generate(Request(prompt=prompt(rng), sampling=sampling)) for _ in range(8)))
     ended = [completion for completion in completions if completion.finish == "stop"]
     assert ended
     assert all(completion.stop_token == END == completion.token_ids[-1] for completion in ended)
@@ -104,41 +116,79 @@ async def test_max_tokens_ends_the_completion(engine: Engine, rng: Random) -> No
     assert (len(completion.token_ids), completion.finish, completion.stop_token) == (7, "length", None)
 
 
+async def test_a_prompt_that_fills_the_context_is_refused(model_engine: Engine, rng: Random) -> None:
+    assert model_engine.capabilities.context == CONTEXT
+    with pytest.raises(EngineError, match=f"{CONTEXT} tokens.* context of {CONTEXT}"):
+        await model_engine.generate(greedy(prompt(rng, CONTEXT), 1))
+
+
+async def test_a_completion_ends_where_the_context_does(model_engine: Engine, rng: Random) -> None:
+    completion = await model_engine.generate(greedy(prompt(rng, CONTEXT - 10), 100))
+    assert (len(completion.token_ids), completion.finish) == (10, "length")
+
+
+@pytest.mark.parametrize("past", [-1, 0, 1, 10])
+async def test_a_child_finds_its_parents_full_blocks_in_the_cache(caching_engine: Engine, rng: Random, past: int) -> None:
+    block = caching_engine.capabilities.cache_block
+    assert block
+    assert caching_engine.capabilities.cached_tokens
+    num_tokens = 2 * block + past
+    start = prompt(rng, num_tokens - 5)
+    parent = await caching_engine.generate(greedy(start, 5))
+    child = await caching_engine.generate(greedy([*start, *parent.token_ids, 7, 8, 9], 1))
+    assert parent.cached_tokens == 0
+    assert child.cached_tokens == (num_tokens - 1) // block * block
+
+
+async def test_many_requests_at_once_each_get_their_own_answer(model_engine: Engine, tiny: TinyModel, rng: Random) -> None:
+    requests = [greedy(prompt(rng, rng.randrange(1, 40)), rng.randrange(1, 30)) for _ in range(100)]
+    completions = await asyncio.gather(*map(model_engine.generate, requests))
+    for request, completion in zip(requests, completions, strict=True):
+        assert len(completion.token_ids) == request.sampling.max_tokens
+        assert_greedy(tiny, request, completion)
+
+
 async def test_deltas_add_up_to_the_completion(engine: Engine, rng: Random) -> None:
     start, deltas = prompt(rng), list[Sequence[int]]()
     plain = await engine.generate(greedy(start, 30))
-    request = Request(prompt=start, sampling=plain_sampling(30), on_tokens=deltas.append)
-    streamed = await engine.generate(request)
+    streamed = await engine.generate(greedy(start, 30, on_tokens=deltas.append))
     assert len(deltas) > 1
     assert [token for delta in deltas for token in delta] == streamed.token_ids == plain.token_ids
-    assert streamed.logprobs == pytest.approx(plain.logprobs, abs=1e-3)
-
-
-def plain_sampling(max_tokens: int) -> Sampling:
-    return Sampling(max_tokens=max_tokens)
+    assert streamed.logprobs == pytest.approx(plain.logprobs, abs=NEAR)
 
 
 async def test_times_are_in_order_on_the_engines_clock(engine: Engine, rng: Random) -> None:
     before = engine.now()
-    request = Request(prompt=prompt(rng), sampling=plain_sampling(20), on_tokens=lambda _: None)
-    timings = (await engine.generate(request)).timings
+    timings = (await engine.generate(greedy(prompt(rng), 20, on_tokens=lambda _: None))).timings
     assert timings.first_token is not None
     assert before <= timings.submitted <= timings.first_token < timings.finished <= engine.now()
+
+
+async def test_running_counts_the_requests_that_are_under_way(engine: Engine, rng: Random) -> None:
+    started = [asyncio.Event() for _ in range(3)]
+    tasks = [
+        asyncio.create_task(engine.generate(greedy(prompt(rng), 400, on_tokens=lambda _, event=event: event.set())))
+        for event in started
+    ]
+    await asyncio.gather(*(event.wait() for event in started))
+    assert await engine.running() == 3
+    assert all([await cancelled(task) for task in tasks])
+    assert await has_left(engine)
 
 
 async def test_what_a_cancelled_request_had_sampled_is_kept(engine: Engine, rng: Random) -> None:
     start, aborted = prompt(rng), list[Completion]()
     free = await engine.generate(greedy(start, 200))
-    victim = asyncio.create_task(engine.generate(Request(prompt=start, sampling=plain_sampling(400), on_abort=aborted.append)))
+    victim = asyncio.create_task(engine.generate(greedy(start, 400, on_abort=aborted.append)))
     await engine.generate(greedy(prompt(rng), 50))  # meanwhile
-    victim.cancel()
-    await asyncio.wait([victim])
-    assert victim.cancelled()
+    assert await cancelled(victim)
     (completion,) = aborted
+    num_tokens = len(completion.token_ids)
     assert completion.finish == "abort"
-    assert 20 < len(completion.token_ids) < 200
-    assert completion.token_ids == free.token_ids[: len(completion.token_ids)]
-    assert completion.logprobs == pytest.approx(free.logprobs[: len(completion.token_ids)], abs=1e-3) if free.logprobs else True
+    assert 20 < num_tokens < 200
+    assert free.logprobs
+    assert completion.token_ids == free.token_ids[:num_tokens]
+    assert completion.logprobs == pytest.approx(free.logprobs[:num_tokens], abs=NEAR)
     assert await has_left(engine)
 
 
@@ -150,12 +200,9 @@ async def test_a_cancelled_stream_keeps_the_tokens_that_were_seen(engine: Engine
         if len(seen) >= 20:
             enough.set()
 
-    request = Request(prompt=prompt(rng), sampling=plain_sampling(400), on_tokens=look, on_abort=aborted.append)
-    victim = asyncio.create_task(engine.generate(request))
+    victim = asyncio.create_task(engine.generate(greedy(prompt(rng), 400, on_tokens=look, on_abort=aborted.append)))
     await enough.wait()
-    victim.cancel()
-    await asyncio.wait([victim])
-    assert victim.cancelled()
+    assert await cancelled(victim)
     assert [completion.token_ids for completion in aborted] == [seen]
     assert await has_left(engine)
 
@@ -165,9 +212,7 @@ async def test_a_request_cancelled_at_once_leaves_nothing_behind(engine: Engine,
         victim = asyncio.create_task(engine.generate(greedy(prompt(rng), 400)))
         for _ in range(turns):
             await asyncio.sleep(0)
-        victim.cancel()
-        await asyncio.wait([victim])
-        assert victim.cancelled()
+        assert await cancelled(victim)
     assert await has_left(engine)
 
 
@@ -177,75 +222,15 @@ async def test_a_cancelled_request_does_not_disturb_its_neighbours(engine: Engin
     together = [asyncio.create_task(engine.generate(greedy(start, 30))) for start in starts]
     victim = asyncio.create_task(engine.generate(greedy(prompt(rng), 400)))
     await asyncio.wait(together, return_when=asyncio.FIRST_COMPLETED)
-    victim.cancel()
+    assert await cancelled(victim)
     assert [(await task).token_ids for task in together] == alone
     assert await has_left(engine)
 
 
-async def test_many_requests_at_once_each_get_their_own_answer(engine: Engine, tiny: TinyModel, rng: Random) -> None:
-    requests = [greedy(prompt(rng, rng.randrange(1, 40)), rng.randrange(1, 30)) for _ in range(100)]
-    completions = await asyncio.gather(*map(engine.generate, requests))
-    assert await engine.running() == 0
-    for request, completion in zip(requests, completions, strict=True):
-        assert len(completion.token_ids) == request.sampling.max_tokens
-        if knows_the_model(engine):
-            logprobs = tiny.logits(request.prompt, completion.token_ids).log_softmax(-1)
-            chosen = logprobs[range(len(completion.token_ids)), completion.token_ids]
-            assert (chosen >= logprobs.max(-1).values - 1e-3).all()
+async def test_a_callback_that_raises_ends_its_request(engine: Engine, rng: Random) -> None:
+    def look(token_ids: Sequence[int]) -> None:
+        raise LookupError("in the callback")
 
-
-async def test_running_counts_the_requests_that_are_under_way(engine: Engine, rng: Random) -> None:
-    started = [asyncio.Event() for _ in range(3)]
-    tasks = [
-        asyncio.create_task(
-            engine.generate(Request(prompt=prompt(rng), sampling=plain_sampling(400), on_tokens=lambda _, event=event: event.set()))
-        )
-        for event in started
-    ]
-    await asyncio.gather(*(event.wait() for event in started))
-    assert await engine.running() == 3
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    with pytest.raises(LookupError, match="in the callback"):
+        await engine.generate(greedy(prompt(rng), 400, on_tokens=look))
     assert await has_left(engine)
-
-
-async def test_a_seed_makes_sampling_reproducible(engine: Engine, rng: Random) -> None:
-    start = prompt(rng)
-
-    async def sample(seed: int) -> list[int]:
-        sampling = Sampling(max_tokens=30, temperature=1.0, top_p=0.95, seed=seed)
-        return (await engine.generate(Request(prompt=start, sampling=sampling))).token_ids
-
-    first = await sample(1)
-    assert await sample(1) == first
-    if knows_the_model(engine):
-        assert await sample(2) != first
-
-
-@pytest.mark.parametrize("length", [-1, 0, 1, 10])
-async def test_a_child_finds_its_parents_full_blocks_in_the_cache(engine: Engine, rng: Random, length: int) -> None:
-    block = engine.capabilities.cache_block
-    if not engine.capabilities.cached_tokens or block is None:
-        pytest.skip("this engine does not say what was cached")
-    num_tokens = 2 * block + length
-    start = prompt(rng, num_tokens - 5)
-    parent = await engine.generate(greedy(start, 5))
-    child = await engine.generate(greedy([*start, *parent.token_ids, 7, 8, 9], 1))
-    assert parent.cached_tokens == 0
-    assert child.cached_tokens == (num_tokens - 1) // block * block
-
-
-async def test_a_prompt_that_fills_the_context_is_refused(engine: Engine, rng: Random) -> None:
-    if engine.capabilities.context is None:
-        pytest.skip("this engine knows no limit")
-    assert engine.capabilities.context == CONTEXT
-    with pytest.raises(EngineError, match=f"{CONTEXT} tokens.* context of {CONTEXT}"):
-        await engine.generate(greedy(prompt(rng, CONTEXT), 1))
-
-
-async def test_a_completion_ends_where_the_context_does(engine: Engine, rng: Random) -> None:
-    if engine.capabilities.context is None:
-        pytest.skip("this engine knows no limit")
-    completion = await engine.generate(greedy(prompt(rng, CONTEXT - 10), 100))
-    assert (len(completion.token_ids), completion.finish) == (10, "length")

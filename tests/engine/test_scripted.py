@@ -62,6 +62,22 @@ def test_cancelled_child_keeps_the_tokens_whose_time_had_come(watched: bool) -> 
     assert engine.log == [(child, completion)]
 
 
+def test_token_that_is_due_when_its_request_is_cancelled_has_come() -> None:
+    engine = ScriptedEngine(hundreds, seconds_per_token=0.1)
+    seen: list[int] = []
+    aborted: list[Completion] = []
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):  # as floats, less than 3 times 0.1
+                await engine.generate(
+                    Request(prompt=[1], sampling=Sampling(max_tokens=9), on_tokens=seen.extend, on_abort=aborted.append)
+                )
+
+    run_virtual(main())
+    assert seen == aborted[0].token_ids == [0, 1, 2]
+
+
 def test_child_cancelled_during_prefill_has_sampled_nothing() -> None:
     engine = ScriptedEngine(hundreds, seconds_per_token=1.0, seconds_per_prefill_token=10.0)
     aborted: list[Completion] = []

@@ -1,0 +1,86 @@
+"""`orchestra demo`: a small model forks threads before your eyes, then the same few problems serially and forked."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
+
+from orchestra.countdown.attempt import Attempt, Setup, attempt
+from orchestra.countdown.command import verdict, watch
+from orchestra.countdown.model import SHIPPED
+from orchestra.countdown.picture import method_label, write_timelines
+from orchestra.countdown.problem import Problem
+from orchestra.countdown.setup import Host, host_from
+
+from .problems import from_split
+from .report import Summary, accuracy, summary_of, table
+from .runner import to_sample
+
+SETUPS = (Setup(method="serial"), Setup(method="fork", join="all"), Setup(method="fork", join="first"))
+RECORDED = Path(__file__).parent / "recorded" / SHIPPED / "summary.json"
+
+
+def demo(args: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    host = host_from(args, max_requests=64)
+    problems = from_split("test", seed=0, limit=args.limit)
+    attempts = asyncio.run(_run(host, problems, console))
+    console.print()
+    console.print(comparison(attempts, recorded=_recorded() if host.model and host.model.name == SHIPPED else {}))
+    args.out.mkdir(parents=True, exist_ok=True)
+    page = args.out / "timeline.html"
+    first = [attempted for attempted in attempts if attempted.problem == problems[0]]
+    write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
+    console.print(f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)")
+    console.print("Your own numbers: orchestra solve --numbers 3 5 7 11 --target 24")
+    return 0
+
+
+async def _run(host: Host, problems: Sequence[Problem], console: Console) -> list[Attempt]:
+    console.print(
+        "Countdown: use every number once with + - * / to reach the target. In fork mode the model itself decides which first moves to\n"
+        "explore, hands each to a child thread with a fresh context, and writes the answer from what they return.\n"
+    )
+    model = host.model.name if host.model else "a flawless symbolic player"
+    console.print(f"Starting {host.kind} with {model} …")
+    async with host.engine as engine:
+        first = problems[0]
+        console.print(f"\n[bold]{' '.join(map(str, first.numbers))} → {first.target}[/], forked, siblings cancelled at the first success:\n")
+        console.print(verdict(await watch(host, first, SETUPS[-1], console)))
+        console.print(f"\nNow {len(problems)} held-out problems in each mode, one at a time …")
+        attempts: list[Attempt] = []
+        for setup in SETUPS:
+            for problem in problems:
+                done = await attempt(engine, problem, setup)
+                attempts.append(done)
+                console.print(f"  {method_label(done):<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{done.answer or 'none found'}")
+        return attempts
+
+
+def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> Table:
+    """The table of the demo: counts on these problems, and beside them what was recorded on a thousand."""
+    methods = list(dict.fromkeys(method_label(attempted) for attempted in attempts))
+    summaries = [
+        summary_of([to_sample(a, epoch=0, at_once=1) for a in attempts if method_label(a) == method], run="demo", method=method)
+        for method in methods
+    ]
+    view = table(summaries, counts=True, recorded=recorded)
+    if recorded:
+        problems = next(iter(recorded.values())).problems
+        view.caption = f"{view.caption}\nrecorded: this model on {problems:,} held-out problems on a GPU, see evals/recorded/{SHIPPED}"
+    return view
+
+
+def _recorded() -> dict[str, Summary]:
+    """The shipped model's recorded summaries at the demo's settings, by method; empty where they were not installed."""
+    if not RECORDED.is_file():
+        return {}
+    names = {"serial": "serial", "fork-all": "fork (all)", "fork-first": "fork (first)"}
+    summaries = TypeAdapter(list[Summary]).validate_json(RECORDED.read_text())
+    return {names[summary.method]: summary for summary in summaries if summary.method in names}

@@ -1,0 +1,134 @@
+"""What is special about vLLM in process: how it starts, waits, dies and is left."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tiny_model import TinyModel
+
+from orchestra.engine.base import Completion, Request, Sampling
+from orchestra.engine.vllm import VllmEngine
+from orchestra.errors import ConfigError, EngineError
+
+pytestmark = pytest.mark.anyio
+
+
+def ask(*prompt: int, max_tokens: int = 20, priority: int = 0) -> Request:
+    return Request(prompt=prompt, sampling=Sampling(max_tokens=max_tokens), priority=priority)
+
+
+async def enter(engine: VllmEngine) -> None:
+    async with engine:
+        pass
+
+
+async def test_a_missing_folder_is_named() -> None:
+    with pytest.raises(ConfigError, match="no model folder '/no/such/model'"):
+        await enter(VllmEngine("/no/such/model"))
+
+
+async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"'{tmp_path}' is not a model folder: it has no config.json"):
+        await enter(VllmEngine(tmp_path))
+
+
+async def test_a_truncated_weights_file_is_named(tiny: TinyModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny.folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size // 2)
+    with pytest.raises(ConfigError, match=f"'{weights}' is damaged .*: download or save the model again"):
+        await enter(VllmEngine(folder))
+
+
+async def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(ConfigError, match=r"pip install 'orchestra\[vllm\]'"):
+        await enter(VllmEngine(tiny.folder))
+
+
+async def test_a_script_without_main_guard_is_told_so(tiny: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So it is in the child process that imports the script again.
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(ConfigError, match='`if __name__ == "__main__":`'):
+        await enter(VllmEngine(tiny.folder))
+
+
+async def test_an_engine_that_was_not_entered_says_so() -> None:
+    with pytest.raises(ConfigError, match="async with VllmEngine"):
+        await VllmEngine("/no/such/model").generate(ask(7))
+
+
+@pytest.mark.vllm
+async def test_leaving_ends_what_is_under_way(tiny: TinyModel) -> None:
+    aborted, started = list[Completion](), asyncio.Event()
+    sampling = Sampling(max_tokens=400)
+    request = Request(prompt=[7], sampling=sampling, on_tokens=lambda _: started.set(), on_abort=aborted.append)
+    async with VllmEngine(tiny.folder, dtype="float32") as engine:
+        task = asyncio.create_task(engine.generate(request))
+        await started.wait()
+    with pytest.raises(EngineError, match="was the engine left"):
+        await task
+    assert len(aborted) == 1
+    assert aborted[0].token_ids
+
+
+@pytest.fixture(scope="module")
+async def small(tiny: TinyModel) -> AsyncIterator[VllmEngine]:
+    """It decodes one request at a time."""
+    async with VllmEngine(tiny.folder, dtype="float32", max_num_seqs=1, context=64) as engine:
+        yield engine
+
+
+@pytest.mark.vllm
+async def test_the_context_can_be_cut(small: VllmEngine) -> None:
+    assert small.capabilities.context == 64
+    assert len((await small.generate(ask(7, 8, max_tokens=100))).token_ids) == 62
+
+
+@pytest.mark.vllm
+async def test_a_foreign_token_id_is_refused_and_does_no_harm(small: VllmEngine) -> None:
+    with pytest.raises(EngineError, match="ids from 7 to 64, but the model has 64"):
+        await small.generate(ask(7, 64))
+    assert len((await small.generate(ask(7))).token_ids) == 20
+
+
+@pytest.mark.vllm
+async def test_of_waiting_requests_the_one_with_the_lowest_priority_number_is_next(small: VllmEngine) -> None:
+    order = list[int]()
+
+    async def run(priority: int) -> None:
+        await small.generate(ask(7, 8, priority, priority=priority))
+        order.append(priority)
+
+    async with asyncio.TaskGroup() as tasks:
+        for priority in (1, 9, 5, 3):
+            tasks.create_task(run(priority))
+    assert order[1:] == sorted(order[1:])  # whichever came first was not waiting
+
+
+@pytest.mark.vllm
+async def test_the_death_of_the_engine_process_ends_its_requests(small: VllmEngine) -> None:
+    aborted, started = list[Completion](), asyncio.Event()
+    sampling = Sampling(max_tokens=60)
+    request = Request(prompt=[7], sampling=sampling, on_tokens=lambda _: started.set(), on_abort=aborted.append)
+    task = asyncio.create_task(small.generate(request))
+    await started.wait()
+    # The newest is ours: the session's engine was started before.
+    newest = max(multiprocessing.active_children(), key=lambda child: child.pid or 0)
+    assert newest.pid
+    os.kill(newest.pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match="process died.*start a new one"):
+        await task
+    assert len(aborted) == 1
+    with pytest.raises(EngineError, match="process died"):
+        await small.generate(ask(7))
