@@ -53,16 +53,16 @@ async def _run(
     kept: list[Attempt] = []
     total = len(problems) * args.epochs
     async with host.engine as engine:
-        with Progress(log, label=f"{args.benchmark} · {setup.method} · {engine.name}", total=total, done=folder.done.values()) as progress:
+        with Progress(
+            log, label=f"{args.benchmark} · {setup.method} · {engine.name}", total=total, done=folder.done.values()
+        ) as progress:
 
             def on_sample(sample: Sample, attempted: Attempt) -> None:
                 progress.advance(sample)
                 if len(kept) < (args.timelines or 0):
                     kept.append(attempted)
 
-            await run_owed(
-                engine, problems, setup, folder, epochs=args.epochs, concurrency=args.concurrency, on_sample=on_sample
-            )
+            await run_owed(engine, problems, setup, folder, epochs=args.epochs, concurrency=args.concurrency, on_sample=on_sample)
     if kept:
         from orchestra.countdown.picture import write_timelines
 
@@ -77,13 +77,19 @@ def load_problems(args: argparse.Namespace) -> tuple[list[Problem], list[str]]:
     notes = [f"{args.problems}:{line.number} skipped: {line.reason}" for line in bad]
     unsolvable = [problem.key for problem in problems if not problem.solvable]
     if unsolvable:
-        notes.append(f"{len(unsolvable)} of {len(problems)} problems have no solution at all, such as {unsolvable[0]}; they count as not solved")
+        notes.append(
+            f"{len(unsolvable)} of {len(problems)} problems have no solution at all, such as {unsolvable[0]}; they count as not solved"
+        )
     return problems, notes
 
 
 def config_of(args: argparse.Namespace, setup: Setup, host: Host) -> dict[str, Any]:
     """What decides the results ("experiment": must not change within a folder), and what only explains them."""
-    source = {"file": str(args.problems)} if args.problems else {"split": args.split, "problem_seed": args.problem_seed, "size": args.size}
+    source = (
+        {"file": str(args.problems)}
+        if args.problems
+        else {"split": args.split, "problem_seed": args.problem_seed, "size": args.size}
+    )
     return {
         "experiment": {
             "benchmark": args.benchmark,

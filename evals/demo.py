@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from orchestra.countdown.problem import Problem
 from orchestra.countdown.setup import Host, host_from
 
 from .problems import from_split
-from .report import Summary, accuracy, summary_of, table
+from .report import Summary, summary_of, table
 from .runner import to_sample
 
 SETUPS = (Setup(method="serial"), Setup(method="fork", join="all"), Setup(method="fork", join="first"))
@@ -38,20 +39,23 @@ def demo(args: argparse.Namespace) -> int:
     first = [attempted for attempted in attempts if attempted.problem == problems[0]]
     write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
     console.print(f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)")
-    console.print("Your own numbers: orchestra solve --numbers 3 5 7 11 --target 24")
+    console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24")
     return 0
 
 
 async def _run(host: Host, problems: Sequence[Problem], console: Console) -> list[Attempt]:
     console.print(
-        "Countdown: use every number once with + - * / to reach the target. In fork mode the model itself decides which first moves to\n"
-        "explore, hands each to a child thread with a fresh context, and writes the answer from what they return.\n"
+        "Countdown: use every number once with + - * / to reach the target. In fork mode\n"
+        "the model itself decides which first moves to explore, hands each to a child\n"
+        "thread with a fresh context, and writes the answer from what they return.\n"
     )
     model = host.model.name if host.model else "a flawless symbolic player"
     console.print(f"Starting {host.kind} with {model} …")
     async with host.engine as engine:
         first = problems[0]
-        console.print(f"\n[bold]{' '.join(map(str, first.numbers))} → {first.target}[/], forked, siblings cancelled at the first success:\n")
+        console.print(
+            f"\n[bold]{' '.join(map(str, first.numbers))} → {first.target}[/], forked, siblings cancelled at the first success:\n"
+        )
         console.print(verdict(await watch(host, first, SETUPS[-1], console)))
         console.print(f"\nNow {len(problems)} held-out problems in each mode, one at a time …")
         attempts: list[Attempt] = []
@@ -59,7 +63,9 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
             for problem in problems:
                 done = await attempt(engine, problem, setup)
                 attempts.append(done)
-                console.print(f"  {method_label(done):<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{done.answer or 'none found'}")
+                console.print(
+                    f"  {method_label(done):<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{done.answer or 'none found'}"
+                )
         return attempts
 
 
@@ -70,10 +76,12 @@ def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> 
         summary_of([to_sample(a, epoch=0, at_once=1) for a in attempts if method_label(a) == method], run="demo", method=method)
         for method in methods
     ]
-    view = table(summaries, counts=True, recorded=recorded)
+    view = table(summaries, recorded=recorded)
     if recorded:
         problems = next(iter(recorded.values())).problems
-        view.caption = f"{view.caption}\nrecorded: this model on {problems:,} held-out problems on a GPU, see evals/recorded/{SHIPPED}"
+        view.caption = (
+            f"{view.caption}\nrecorded: this model on {problems:,} held-out problems on a GPU, see evals/recorded/{SHIPPED}"
+        )
     return view
 
 

@@ -33,7 +33,13 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Bar(*columns, TextColumn("{task.fields[facts]}"), console=self._console)
             self._bar.start()
             self._task = self._bar.add_task(self._label, total=self._total, completed=self._finished, facts="")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from rich import box
-from rich.cells import cell_len
 from rich.table import Table
 
 from orchestra.errors import ConfigError
@@ -96,31 +95,30 @@ def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
     )
 
 
-def table(summaries: Sequence[Summary], *, counts: bool = False, recorded: Mapping[str, Summary] | None = None) -> Table:
-    """Summaries side by side. `counts` shows "7 of 8" in place of a percentage, for a handful of problems; `recorded` adds the accuracy of a
-    larger run, by method."""
-    view = Table(
-        header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
+def table(summaries: Sequence[Summary], *, recorded: Mapping[str, Summary] | None = None) -> Table:
+    """Summaries side by side, 80 columns wide. With `recorded`, the accuracies of a larger run by method, the rows are a handful of problems:
+    they show counts ("7 of 8") in place of percentages, and the recorded accuracy beside them."""
+    columns: list[tuple[str, Callable[[Summary], str]]] = [
+        ("accuracy %", accuracy),
+        ("work", lambda s: number(s.work)),
+        ("span", lambda s: number(s.span)),
+        ("par.", lambda s: number(s.parallelism, 1)),
+        ("children", lambda s: number(s.children, 1)),
+        ("cached", lambda s: share(s.cached_share)),
+        ("wasted", lambda s: share(s.wasted_share)),
+        ("wall s", lambda s: number(s.wall_seconds, 2)),
+    ]
+    if recorded is not None:
+        columns[0] = ("correct", lambda s: f"{s.correct} of {s.problems}")
+        columns.append(("recorded %", lambda s: accuracy(recorded[s.method]) if s.method in recorded else "–"))
+    view = Table(header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     view.add_column("method", overflow="ellipsis", no_wrap=True, max_width=18)
-    headings = ["correct" if counts else "accuracy %", "work", "span", "par.", "children", "cached", "wasted", "wall s"]
-    for heading in [*headings, "recorded %"] if recorded else headings:
+    for heading, value in columns:
         # Numbers are never cut short: in a narrow terminal the names are.
-        width = max(cell_len(heading), 11 if heading.endswith("%") else 5)
+        width = max(len(text) for text in (heading, *map(value, summaries)))
         view.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for summary in summaries:
-        view.add_row(
-            summary.method,
-            f"{summary.correct} of {summary.problems}" if counts else accuracy(summary),
-            number(summary.work),
-            number(summary.span),
-            number(summary.parallelism, 1),
-            number(summary.children, 1),
-            share(summary.cached_share),
-            share(summary.wasted_share),
-            number(summary.wall_seconds, 2),
-            *([accuracy(recorded[summary.method]) if summary.method in recorded else "–"] if recorded else []),
-        )
+        view.add_row(summary.method, *(value(summary) for _, value in columns))
     view.caption = caption(summaries)
     return view
 
@@ -131,7 +129,8 @@ def caption(summaries: Sequence[Summary]) -> str:
     loads = sorted({summary.at_once for summary in summaries if summary.at_once is not None})
     lines = [
         "work, span: tokens sampled in all, on the critical path · par.: work/span",
-        f"problems: {' / '.join(map(str, sizes))} · wall s: median a problem" + (f", {' / '.join(map(str, loads))} at once" if loads else ""),
+        f"problems: {' / '.join(map(str, sizes))} · wall s: median a problem"
+        + (f", {' / '.join(map(str, loads))} at once" if loads else ""),
     ]
     if errors := sum(summary.errors for summary in summaries):
         lines.append(f"{errors} rows with engine errors are left out; the same eval command runs them again")

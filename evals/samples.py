@@ -118,9 +118,15 @@ class SampleFolder:
             try:
                 before = json.loads(path.read_text())["experiment"]
             except (ValueError, KeyError, TypeError) as error:
-                raise ConfigError(f"{path} is damaged ({error}); choose another --out, or delete it to vouch for its rows") from error
+                raise ConfigError(
+                    f"{path} is damaged ({error}); choose another --out, or delete it to vouch for its rows"
+                ) from error
             now = self._config["experiment"]
-            changed = [f"{name}: {before.get(name)!r} → {now.get(name)!r}" for name in {**before, **now} if before.get(name) != now.get(name)]
+            changed = [
+                f"{name}: {before.get(name)!r} → {now.get(name)!r}"
+                for name in {**before, **now}
+                if before.get(name) != now.get(name)
+            ]
             if changed:
                 raise ConfigError(f"{self.path} holds a different run ({'; '.join(changed)}); choose another --out")
         with _disk_errors(self.path):
@@ -147,7 +153,9 @@ def read_samples(folder: Path) -> Iterator[Sample]:
                 return
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "line"
-            raise ConfigError(f"{path}:{number} is not a sample ({where}: {first['msg']}); was it edited? Remove the line to run it again") from error
+            raise ConfigError(
+                f"{path}:{number} is not a sample ({where}: {first['msg']}); was it edited? Remove the line to run it again"
+            ) from error
 
 
 def _replace(path: Path, text: str) -> None:

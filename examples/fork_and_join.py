@@ -1,6 +1,6 @@
 """A small model forks threads to solve one Countdown problem, from Python.
 
-    python examples/fork_and_join.py
+python examples/fork_and_join.py
 """
 
 import asyncio

@@ -64,13 +64,19 @@ def build_parser() -> argparse.ArgumentParser:
     problems = evaluate.add_argument_group("problems")
     source = problems.add_mutually_exclusive_group()
     source.add_argument("--problems", type=Path, metavar="FILE.jsonl", help='one {"numbers": [3, 5, 7, 11], "target": 24} a line')
-    source.add_argument("--split", choices=["train", "validation", "test"], default="test", help="generated problems (default: test)")
-    problems.add_argument("--problem-seed", "--seed", dest="problem_seed", type=int, default=0, metavar="S", help="of the split (default: 0)")
+    source.add_argument(
+        "--split", choices=["train", "validation", "test"], default="test", help="generated problems (default: test)"
+    )
+    problems.add_argument(
+        "--problem-seed", "--seed", dest="problem_seed", type=int, default=0, metavar="S", help="of the split (default: 0)"
+    )
     problems.add_argument("--size", type=int, default=4, choices=[3, 4, 5, 6], help="numbers in a generated problem (default: 4)")
     problems.add_argument("--limit", type=_positive, metavar="N", help="only the first N (default: 100 of a split, all of a file)")
     problems.add_argument("--epochs", type=_positive, default=1, metavar="N", help="tries at each problem (default: 1)")
     evaluate.add_argument("--concurrency", type=_positive, default=16, metavar="N", help="problems at once (default: 16)")
-    evaluate.add_argument("--timelines", type=_positive, metavar="N", help="also write DIR/timeline.html of the first N finished problems")
+    evaluate.add_argument(
+        "--timelines", type=_positive, metavar="N", help="also write DIR/timeline.html of the first N finished problems"
+    )
     _add_search(evaluate, method="fork", join="all")
     _add_engine(evaluate)
 
@@ -79,7 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("runs", type=Path, nargs="+", metavar="DIR")
     report.add_argument("--json", action="store_true", help="numbers instead of a table")
 
-    demo = commands.add_parser("demo", help="a small model forks threads before your eyes: serial against fork, with a timeline page")
+    demo = commands.add_parser(
+        "demo", help="a small model forks threads before your eyes: serial against fork, with a timeline page"
+    )
     demo.set_defaults(run="orchestra.evals.demo:demo")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="default: runs/demo")
     demo.add_argument("--limit", type=_positive, default=8, metavar="N", help="problems in the comparison (default: 8)")
@@ -94,14 +102,21 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
     group = parser.add_argument_group("search")
     group.add_argument("--method", choices=["serial", "fork"], default=method, help=f"default: {method}")
     group.add_argument(
-        "--join", choices=["all", "first"], default=join, help=f"wait for all children, or cancel the rest at the first success (default: {join})"
+        "--join",
+        choices=["all", "first"],
+        default=join,
+        help=f"wait for all children, or cancel the rest at the first success (default: {join})",
     )
     group.add_argument("--beam", type=_positive, metavar="N", help="successors visited at the root (default: 24 forked, 5 serial)")
-    group.add_argument("--child-beam", type=_positive, default=12, metavar="N", help="successors visited below it by a child (default: 12)")
+    group.add_argument(
+        "--child-beam", type=_positive, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
+    )
     group.add_argument("--window", type=_positive, default=160, metavar="TOKENS", help="context of one thread (default: 160)")
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
-    group.add_argument("--tree-tokens", type=_positive, metavar="N", help="most tokens all threads of a problem may sample together")
+    group.add_argument(
+        "--tree-tokens", type=_positive, metavar="N", help="most tokens all threads of a problem may sample together"
+    )
     group.add_argument("--seconds", type=float, metavar="S", help="most seconds a problem may take")
 
 

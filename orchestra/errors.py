@@ -30,5 +30,3 @@ class EngineError(OrchestraError):
 
 class ProblemError(OrchestraError, ValueError):
     """A problem is malformed or outside what its task allows."""
-
-

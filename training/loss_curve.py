@@ -1,6 +1,6 @@
 """Draw the loss curves of one or more training runs as an SVG.
 
-    python -m orchestra.training.loss_curve models/countdown-6m/training.json --out models/countdown-6m/loss.svg
+python -m orchestra.training.loss_curve models/countdown-6m/training.json --out models/countdown-6m/loss.svg
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def draw(curves: Sequence[Curve]) -> str:
         parts.append(f'<text x="{MARGIN - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#4b5563">{10.0**power:g}</text>')
     for index in range(5):
         value = right * index / 4
-        parts.append(f'<text x="{x_of(value):.1f}" y="{HEIGHT - MARGIN + 20}" text-anchor="middle" fill="#4b5563">{value:.0f}M</text>')
+        parts.append(
+            f'<text x="{x_of(value):.1f}" y="{HEIGHT - MARGIN + 20}" text-anchor="middle" fill="#4b5563">{value:.0f}M</text>'
+        )
     for index, curve in enumerate(curves):
         line = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in curve.points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOURS[index % len(COLOURS)]}" stroke-width="1.8"/>')
@@ -60,7 +62,9 @@ def draw(curves: Sequence[Curve]) -> str:
             f'<text x="{WIDTH - MARGIN}" y="{MARGIN + 16 * index}" text-anchor="end" fill="{COLOURS[index % len(COLOURS)]}">'
             f"{escape(curve.label)}</text>"
         )
-    parts.append(f'<text x="{MARGIN}" y="28" fill="#111827" font-weight="600">loss (nats a trained token) against training tokens</text></svg>')
+    parts.append(
+        f'<text x="{MARGIN}" y="28" fill="#111827" font-weight="600">loss (nats a trained token) against training tokens</text></svg>'
+    )
     return "\n".join(parts) + "\n"
 
 

@@ -17,11 +17,12 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -32,7 +33,9 @@ from orchestra.countdown.tokenizer import write_tokenizer
 
 from . import packing
 
-# Shapes: B = rows in a micro-batch, T = row width.
+# Shapes: B = rows in a batch, T = row width.
+
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(kw_only=True)
@@ -49,14 +52,14 @@ class Progress:
 
 def build_model(args: argparse.Namespace) -> LlamaForCausalLM:
     torch.manual_seed(args.seed)
-    return LlamaForCausalLM(
+    return LlamaForCausalLM(  # type: ignore[no-untyped-call]
         LlamaConfig(
             vocab_size=len(notation.VOCABULARY),
             hidden_size=args.hidden,
             intermediate_size=args.intermediate or 64 * round(args.hidden * 8 / 3 / 64),
             num_hidden_layers=args.layers,
             num_attention_heads=args.hidden // 64,
-            max_position_embeddings=packing_width(args.data),
+            max_position_embeddings=row_width(args.data),
             tie_word_embeddings=True,
             bos_token_id=notation.BOS,
             eos_token_id=notation.END,
@@ -66,10 +69,12 @@ def build_model(args: argparse.Namespace) -> LlamaForCausalLM:
     )
 
 
-def packing_width(folder: Path) -> int:
+def row_width(folder: Path) -> int:
     first = min(folder.glob("*.npz"), default=None)
     if first is None:
-        raise SystemExit(f"{folder} holds no .npz shards: make them with `python -m orchestra.training.countdown_demos --out {folder}`")
+        raise SystemExit(
+            f"{folder} holds no .npz shards: make them with `python -m orchestra.training.countdown_demos --out {folder}`"
+        )
     return int(np.load(first)["token_ids"].shape[1])
 
 
@@ -97,91 +102,133 @@ def learning_rate(step: int, *, peak: float, steps: int, warmup: int) -> float:
     return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))))
 
 
-def save_model(model: LlamaForCausalLM, out: Path) -> None:
-    copy = LlamaForCausalLM(model.config)
-    copy.load_state_dict(model.state_dict())
-    copy.config.use_cache = True
-    copy.to(torch.bfloat16).save_pretrained(out, max_shard_size="14MB")
-    write_tokenizer(out)
-    ModelCard().write(out)
+class Batches:
+    """Rows of a folder in a seeded order, a new one each epoch, as tensors on the device."""
+
+    def __init__(self, folder: Path, *, batch_tokens: int, seed: int, device: torch.device) -> None:
+        self.rows = packing.load(sorted(folder.glob("*.npz")))
+        self.batch = max(1, batch_tokens // self.rows.token_ids.shape[1])
+        self.per_epoch = len(self.rows) // self.batch
+        if not self.per_epoch:
+            raise SystemExit(
+                f"{folder} holds {len(self.rows)} rows, fewer than a batch of {self.batch}: make more, or lower --batch-tokens"
+            )
+        self._seed = seed
+        self._device = device
+        self._epoch: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    def at(self, step: int) -> tuple[tuple[Tensor, Tensor, Tensor], int]:
+        """The batch of a step, (token_ids, document, trained) of [B, T] each, and its number of tokens that are not padding."""
+        epoch, place = divmod(step, self.per_epoch)
+        if self._epoch is None or self._epoch[0] != epoch:
+            self._epoch = epoch, np.random.default_rng([self._seed, epoch]).permutation(len(self.rows))
+        chosen = np.sort(self._epoch[1][place * self.batch : (place + 1) * self.batch])
+        return self._load(chosen), int((self.rows.document[chosen] > 0).sum())
+
+    def all(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Every full batch, in the order of the files."""
+        for start in range(0, self.per_epoch * self.batch, self.batch):
+            yield self._load(np.arange(start, start + self.batch))
+
+    def _load(self, chosen: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        rows = self.rows
+        arrays = rows.token_ids[chosen].astype(np.int64), rows.document[chosen].astype(np.int32), rows.trained[chosen]
+        token_ids, document, trained = (torch.from_numpy(array).to(self._device, non_blocking=True) for array in arrays)
+        return token_ids, document, trained
+
+
+def make_optimizer(model: LlamaForCausalLM, args: argparse.Namespace) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves norms alone."""
+    decay = [p for p in model.parameters() if p.dim() > 1]
+    other = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": decay, "weight_decay": args.weight_decay}, {"params": other, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.95), fused=True)
 
 
 def train(args: argparse.Namespace) -> Progress:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build_model(args).to(device)
+    batches = Batches(args.data, batch_tokens=args.batch_tokens, seed=args.seed, device=device)
+    held_out = Batches(args.validation, batch_tokens=args.batch_tokens, seed=0, device=device) if args.validation else None
+    model = build_model(args).to(device)  # type: ignore[arg-type]
+    optimizer = make_optimizer(model, args)
+    progress = load_checkpoint(args.out, model, optimizer, device)
+    steps = args.steps or round(batches.per_epoch * args.epochs)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    rows = packing.load(sorted(args.data.glob("*.npz")))
-    validation = packing.load(sorted(args.validation.glob("*.npz"))) if args.validation else None
-    batch = max(1, args.batch_tokens // rows.token_ids.shape[1])
-    per_epoch = len(rows) // batch
-    if not per_epoch:
-        raise SystemExit(f"{args.data} holds {len(rows)} rows, fewer than a batch of {batch}: make more, or lower --batch-tokens")
-    steps = args.steps or round(per_epoch * args.epochs)
-    sys.stderr.write(f"{parameters / 1e6:.1f}M parameters, {rows.num_tokens / 1e6:.0f}M tokens, {steps} steps of {batch} rows, {device}\n")
+    size = f"{parameters / 1e6:.1f}M parameters, {batches.rows.num_tokens / 1e6:.0f}M tokens"
+    sys.stderr.write(f"{size}, {steps} steps of {batches.batch} rows, {device}\n")
 
-    decay = [p for p in model.parameters() if p.dim() > 1]
-    other = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": decay, "weight_decay": args.weight_decay}, {"params": other, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=args.lr, betas=(0.9, 0.95), fused=True)
     step_loss = torch.compile(loss_of) if device.type == "cuda" else loss_of
-    progress = Progress()
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        progress = Progress(**state["progress"])
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
-    def load(source: packing.Rows, index: Any) -> tuple[Tensor, Tensor, Tensor]:
-        tensors = (torch.from_numpy(array[index].astype(kind)) for array, kind in zip(
-            (source.token_ids, source.document, source.trained), (np.int64, np.int32, np.bool_), strict=True
-        ))
-        token_ids, document, trained = (tensor.to(device, non_blocking=True) for tensor in tensors)
-        return token_ids, document, trained
+    @torch.no_grad()
+    def validate(source: Batches) -> float:
+        with precision:
+            losses = [step_loss(model, *batch) for batch in source.all()]
+        return sum(loss.item() for loss, _ in losses) / sum(int(count) for _, count in losses)
 
-    def validate() -> float:
-        assert validation is not None
-        total, count = 0.0, 0
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            for start in range(0, len(validation) - batch + 1, batch) if len(validation) >= batch else [0]:
-                loss, tokens = step_loss(model, *load(validation, slice(start, start + batch)))
-                total, count = total + loss.item(), count + int(tokens)
-        return total / count
-
-    order = np.random.default_rng(args.seed)
-    epochs = [order.permutation(len(rows)) for _ in range(-(-steps // per_epoch))]
-    started, running = time.monotonic() - progress.seconds, torch.zeros((), device=device)
+    started, running, since = time.monotonic() - progress.seconds, torch.zeros((), device=device), 0
     while progress.step < steps:
-        epoch, at = divmod(progress.step, per_epoch)
-        chosen = np.sort(epochs[epoch][at * batch : (at + 1) * batch])
         rate = learning_rate(progress.step, peak=args.lr, steps=steps, warmup=args.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss, count = step_loss(model, *load(rows, chosen))
-        (loss / count).backward()
+        batch, tokens = batches.at(progress.step)
+        with precision:
+            loss, count = step_loss(model, *batch)
+        torch.autograd.backward(loss / count)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        running += (loss / count).detach()
+        running, since = running + (loss / count).detach(), since + 1
         progress.step += 1
-        progress.tokens += int((rows.document[chosen] > 0).sum())
+        progress.tokens += tokens
         last = progress.step == steps
         if progress.step % args.log_every == 0 or last:
-            mean = running.item() / (args.log_every if progress.step % args.log_every == 0 else progress.step % args.log_every)
-            running.zero_()
             progress.seconds = time.monotonic() - started
-            entry = {"step": progress.step, "tokens": progress.tokens, "loss": round(mean, 5), "lr": rate}
-            if validation is not None and (progress.step % (10 * args.log_every) == 0 or last):
-                entry["validation_loss"] = round(validate(), 5)
+            entry = {"step": progress.step, "tokens": progress.tokens, "loss": round(running.item() / since, 5), "lr": rate}
+            if held_out and (progress.step % (10 * args.log_every) == 0 or last):
+                entry["validation_loss"] = round(validate(held_out), 5)
             progress.curve.append(entry)
-            speed = progress.tokens / progress.seconds
-            sys.stderr.write(f"{json.dumps(entry)}  {progress.seconds:.0f} s, {speed / 1e3:.0f}k tok/s\n")
+            sys.stderr.write(
+                f"{json.dumps(entry)}  {progress.seconds:.0f} s, {progress.tokens / progress.seconds / 1e3:.0f}k tok/s\n"
+            )
+            running, since = torch.zeros((), device=device), 0
         if progress.step % args.save_every == 0 and not last:
-            unfinished = checkpoint.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}, unfinished)
-            unfinished.rename(checkpoint)
-    save_model(model.cpu(), args.out)
+            save_checkpoint(args.out, model, optimizer, progress)
+    save_model(model, args.out)
+    write_facts(args, progress, parameters=parameters, rows=batches.rows, device=device)
+    (args.out / CHECKPOINT).unlink(missing_ok=True)
+    return progress
+
+
+def save_checkpoint(out: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Everything that the next run needs; the old checkpoint stays until the new one is whole."""
+    unfinished = out / f"{CHECKPOINT}.part"
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "progress": asdict(progress)}, unfinished)
+    unfinished.rename(out / CHECKPOINT)
+
+
+def load_checkpoint(out: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, device: torch.device) -> Progress:
+    """Go on from the checkpoint in `out`, or start at step 0."""
+    if not (out / CHECKPOINT).exists():
+        return Progress()
+    state = torch.load(out / CHECKPOINT, map_location=device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(**state["progress"])
+
+
+def save_model(model: LlamaForCausalLM, out: Path) -> None:
+    """Weights in bf16 (shards of at most 14 MB), tokenizer and card: a folder that vLLM and `transformers` load."""
+    copy = LlamaForCausalLM(model.config)  # type: ignore[no-untyped-call]
+    copy.load_state_dict(model.state_dict())
+    copy.config.use_cache = True
+    copy.bfloat16().save_pretrained(out, max_shard_size="14MB")
+    write_tokenizer(out)
+    ModelCard().write(out)
+
+
+def write_facts(args: argparse.Namespace, progress: Progress, *, parameters: int, rows: packing.Rows, device: torch.device) -> None:
+    """`training.json`: what was trained, on what, for how long, and the loss curve."""
     facts = {
         "parameters": parameters,
         "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
@@ -192,8 +239,6 @@ def train(args: argparse.Namespace) -> Progress:
         **asdict(progress),
     }
     (args.out / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
-    checkpoint.unlink(missing_ok=True)
-    return progress
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from orchestra.countdown.attempt import Setup
+from orchestra.countdown.attempt import Attempt, Setup
 from orchestra.countdown.setup import host_from
 
 from ..command import config_of
@@ -26,7 +25,7 @@ from ..problems import from_split
 from ..progress import Progress
 from ..report import summarise, table
 from ..runner import run_owed
-from ..samples import SampleFolder
+from ..samples import Sample, SampleFolder
 
 FORK = Setup(method="fork")
 SERIAL = Setup(method="serial")
@@ -50,17 +49,17 @@ async def run(args: argparse.Namespace, log: Console) -> None:
         for name in args.points:
             setup = POINTS[name]
             facts = argparse.Namespace(benchmark="countdown", problems=None, split="test", problem_seed=0, size=4)
-            with SampleFolder(args.out / name, config_of(facts, setup, host)) as folder:
-                with Progress(log, label=f"{name} · {engine.name}", total=len(problems), done=folder.done.values()) as progress:
-                    started = time.monotonic()
-                    await run_owed(
-                        engine,
-                        problems,
-                        setup,
-                        folder,
-                        concurrency=args.concurrency,
-                        on_sample=lambda sample, _, progress=progress: progress.advance(sample),  # type: ignore[misc]
-                    )
+            label = f"{name} · {engine.name}"
+            started = time.monotonic()
+            with (
+                SampleFolder(args.out / name, config_of(facts, setup, host)) as folder,
+                Progress(log, label=label, total=len(problems), done=folder.done.values()) as progress,
+            ):
+
+                def on_sample(sample: Sample, _: Attempt, progress: Progress = progress) -> None:
+                    progress.advance(sample)
+
+                await run_owed(engine, problems, setup, folder, concurrency=args.concurrency, on_sample=on_sample)
             log.print(f"{name}: {time.monotonic() - started:.1f} s")
 
 
@@ -80,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

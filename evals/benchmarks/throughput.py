@@ -18,7 +18,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,13 @@ Stage = list[Call]
 
 def stages_of(root: Thread) -> list[Stage]:
     """The requests of a tree with one level of forks, in the order of their dependencies."""
-    own = [(context, len(completion.token_ids)) for context, completion in root.requests()]
-    children = [
+    own: list[Stage] = [[(context, len(completion.token_ids))] for context, completion in root.requests()]
+    children: list[Stage] = [
         [(context, len(completion.token_ids)) for child in fork.children for context, completion in child.requests()]
         for fork in root.forks
     ]
-    stages: list[Stage] = []
-    for mine, below in itertools.zip_longest([[call] for call in own], children, fillvalue=[]):
-        stages += [stage for stage in (mine, below) if stage]
-    return stages
+    pairs: Iterable[tuple[Stage, Stage]] = itertools.zip_longest(own, children, fillvalue=[])
+    return [stage for pair in pairs for stage in pair if stage]
 
 
 async def orchestrated(engine: VllmEngine, problems: Sequence[Problem], setup: Setup) -> tuple[float, list[Attempt]]:
@@ -88,7 +86,9 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
     problems = from_split("test", seed=0, limit=args.problems)
     host = host_from(args, max_requests=1024)
     assert isinstance(host.engine, VllmEngine), "this benchmark compares with vLLM in process: --engine vllm"
-    seconds: dict[str, list[float]] = {name: [] for name in ("orchestrated", "raw", *(f"{n} with log-probabilities" for n in ("orchestrated", "raw")))}
+    seconds: dict[str, list[float]] = {
+        name: [] for name in ("orchestrated", "raw", *(f"{n} with log-probabilities" for n in ("orchestrated", "raw")))
+    }
     async with host.engine as engine:
         _, attempts = await orchestrated(engine, problems, Setup(method="fork"))  # warm-up, and the work to repeat
         work = [stages_of(attempted.tree.root) for attempted in attempts]
@@ -140,7 +140,9 @@ def main() -> None:
     result = asyncio.run(measure(args))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
-    sys.stdout.write(json.dumps({name: result[name] for name in ("tokens_per_second", "ratio", "ratio_with_logprobs")}, indent=1) + "\n")
+    sys.stdout.write(
+        json.dumps({name: result[name] for name in ("tokens_per_second", "ratio", "ratio_with_logprobs")}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ class Attempt:
         return None if self.correct else self.tree.error
 
 
-async def attempt(engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None) -> Attempt:
+async def attempt(
+    engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None
+) -> Attempt:
     """Run `problem` on `engine`, which must serve a model that knows `notation`. Never raises for anything the model writes."""
     sampling = Sampling(max_tokens=setup.window, temperature=setup.temperature, seed=setup.seed, logprobs=setup.logprobs)
     tree = await run_tree(

@@ -23,7 +23,9 @@ def solve(args: argparse.Namespace) -> int:
     host.check([problem])
     console = Console(highlight=False)
     if not problem.solvable:
-        console.print(f"{problem.target} cannot be reached with {' '.join(map(str, args.numbers))}; the model does not know and searches anyway")
+        console.print(
+            f"{problem.target} cannot be reached with {' '.join(map(str, args.numbers))}; the model does not know and searches anyway"
+        )
     attempted = asyncio.run(_run(host, problem, setup, console))
     console.print(verdict(attempted))
     if args.page:
@@ -47,9 +49,7 @@ async def watch(host: Host, problem: Problem, setup: Setup, console: Console) ->
 def verdict(attempted: Attempt) -> str:
     """One line: the expression, or why there is none, and what it took."""
     account = attempted.ledger
-    cost = (
-        f"{account.children + 1} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
-    )
+    cost = f"{account.children + 1} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
     if attempted.answer:
         return f"[bold green]{attempted.problem.target} = {attempted.answer}[/]  (verified)\n{cost}"
     if attempted.error:

@@ -40,7 +40,9 @@ def read_card(folder: Path) -> ModelCard:
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder / CARD} is damaged: {error}") from error
     if card.notation != ModelCard().notation:
-        raise ConfigError(f"{folder} was trained on notation {card.notation}, this version of orchestra speaks {ModelCard().notation}")
+        raise ConfigError(
+            f"{folder} was trained on notation {card.notation}, this version of orchestra speaks {ModelCard().notation}"
+        )
     return card
 
 

@@ -36,7 +36,9 @@ class Problem:
 
     def __post_init__(self) -> None:
         if not MIN_NUMBERS <= len(self.numbers) <= MAX_NUMBERS:
-            raise ProblemError(f"a problem has {MIN_NUMBERS} to {MAX_NUMBERS} numbers, got {len(self.numbers)}: {list(self.numbers)}")
+            raise ProblemError(
+                f"a problem has {MIN_NUMBERS} to {MAX_NUMBERS} numbers, got {len(self.numbers)}: {list(self.numbers)}"
+            )
         if bad := [n for n in self.numbers if not 1 <= n <= MAX_NUMBER]:
             raise ProblemError(f"numbers must lie in 1..{MAX_NUMBER}, got {bad}")
         if self.target not in TARGETS:

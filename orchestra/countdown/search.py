@@ -51,9 +51,7 @@ def _leaves(state: State, target: int) -> tuple[tuple[int, ...], Operation | Non
     return tuple(ids), None
 
 
-def _visit(
-    ids: list[int], state: State, target: int, beam: int, path: tuple[Operation, ...]
-) -> tuple[Operation, ...] | None:
+def _visit(ids: list[int], state: State, target: int, beam: int, path: tuple[Operation, ...]) -> tuple[Operation, ...] | None:
     """Append the search below `state` to `ids`; return the whole path when it reaches the target."""
     if len(state) == 2:
         leaf_ids, last = _leaves(state, target)

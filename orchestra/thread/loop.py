@@ -180,12 +180,16 @@ class _Run:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = {
-                    group.create_task(self.thread(child), name=child.id): child for child in fork.children if child.status == "running"
+                    group.create_task(self.thread(child), name=child.id): child
+                    for child in fork.children
+                    if child.status == "running"
                 }
                 pending = set(tasks)
                 while pending:
                     done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    if fork.join == "first" and (winners := [c for t, c in tasks.items() if t in done and self._protocol.succeeded(c)]):
+                    if fork.join == "first" and (
+                        winners := [c for t, c in tasks.items() if t in done and self._protocol.succeeded(c)]
+                    ):
                         fork.winner = min(winners, key=lambda child: child.finished or 0.0)
                         for task in pending:
                             task.cancel()

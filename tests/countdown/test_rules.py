@@ -34,7 +34,9 @@ def value(text: str) -> tuple[Fraction, list[int]]:
 
 @given(NUMBERS, st.sampled_from(TARGETS))
 @settings(max_examples=60, deadline=None)
-def test_every_solution_verifies_and_its_expression_uses_each_number_once_and_reaches_the_target(numbers: list[int], target: int) -> None:
+def test_every_solution_verifies_and_its_expression_uses_each_number_once_and_reaches_the_target(
+    numbers: list[int], target: int
+) -> None:
     found = list(solutions(numbers, target))
     assert bool(found) == (target in reachable(numbers))
     for operations in found[:20]:
@@ -53,7 +55,10 @@ def test_every_solution_verifies_and_its_expression_uses_each_number_once_and_re
         ([Operation(7, "+", 5, 13)], "is not true"),
         ([Operation(3, "-", 5, -2)], "is not true"),
         ([Operation(7, "/", 5, 1)], "is not true"),
-        ([Operation(11, "+", 7, 18), Operation(18, "+", 5, 23), Operation(23, "+", 3, 26)], "the last value is 26, not the target 24"),
+        (
+            [Operation(11, "+", 7, 18), Operation(18, "+", 5, 23), Operation(23, "+", 3, 26)],
+            "the last value is 26, not the target 24",
+        ),
         ([], "4 numbers are left"),
     ],
 )

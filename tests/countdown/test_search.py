@@ -39,7 +39,9 @@ def test_a_path_is_read_back_from_its_tokens() -> None:
     assert notation.read_path((*notation.goal(path), notation.END)) == list(path)
 
 
-@pytest.mark.parametrize("text", ["<goal> 3 + 4 <end>", "<goal> 3 4 = 7 <end>", "<goal> 3 + = 7 <end>", "<goal> + 4 = 7", "<goal> 3 + 4 = 7 9"])
+@pytest.mark.parametrize(
+    "text", ["<goal> 3 + 4 <end>", "<goal> 3 4 = 7 <end>", "<goal> 3 + = 7 <end>", "<goal> + 4 = 7", "<goal> 3 + 4 = 7 9"]
+)
 def test_malformed_paths_are_no_paths(text: str) -> None:
     assert notation.read_path([notation.ID[word] for word in text.split()]) is None
 
@@ -68,14 +70,54 @@ def test_a_search_with_an_unlimited_beam_finds_what_can_be_found() -> None:
 def test_promising_states_come_first_and_beat_a_random_order() -> None:
     ranks = []
     for problem in PROBLEMS:
-        successful = [index for index, operation in enumerate(search.calls(problem, beam=99)) if search.child(problem, operation, beam=99).path]
+        successful = [
+            index
+            for index, operation in enumerate(search.calls(problem, beam=99))
+            if search.child(problem, operation, beam=99).path
+        ]
         ranks.append((successful[0] + 1) / (len(search.calls(problem, beam=99)) + 1) * (len(successful) + 1))
     # For a random order the first of k successes among n lies at (n + 1) / (k + 1) on average, which makes the mean 1.
     assert statistics.mean(ranks) < 0.75
 
 
 def test_explored_operations_count_states_and_leaf_results_but_not_the_repeated_path() -> None:
-    ids = [notation.ID[word] for word in "<1> 7 - 3 = 4 6 5 <2> 6 - 5 = 1 4 : <2> 6 * 4 = 24 5 : 29 19 <goal> 7 - 3 = 4".split()]
+    ids = [
+        notation.ID[word]
+        for word in [
+            "<1>",
+            "7",
+            "-",
+            "3",
+            "=",
+            "4",
+            "6",
+            "5",
+            "<2>",
+            "6",
+            "-",
+            "5",
+            "=",
+            "1",
+            "4",
+            ":",
+            "<2>",
+            "6",
+            "*",
+            "4",
+            "=",
+            "24",
+            "5",
+            ":",
+            "29",
+            "19",
+            "<goal>",
+            "7",
+            "-",
+            "3",
+            "=",
+            "4",
+        ]
+    ]
     assert notation.explored(ids) == 3 + 2
 
 

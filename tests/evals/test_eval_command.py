@@ -87,7 +87,9 @@ def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path
 
 def test_epochs_are_rows_of_their_own(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "3", "--epochs", "2")
-    assert {(row["problem"], row["epoch"]) for row in rows(tmp_path)} == {(row["problem"], e) for row in rows(tmp_path) for e in (0, 1)}
+    assert {(row["problem"], row["epoch"]) for row in rows(tmp_path)} == {
+        (row["problem"], e) for row in rows(tmp_path) for e in (0, 1)
+    }
     assert len(rows(tmp_path)) == 6
 
 
@@ -114,7 +116,9 @@ def test_bad_lines_of_a_problems_file_are_named_and_the_others_run(tmp_path: Pat
     ("content", "message"),
     [("", "it is empty"), ("{}\n", 'line 1: expected an object with "numbers" and "target"'), (None, "cannot read problems")],
 )
-def test_a_file_without_problems_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str) -> None:
+def test_a_file_without_problems_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
+) -> None:
     file = tmp_path / "problems.jsonl"
     if content is not None:
         file.write_text(content)
@@ -140,7 +144,8 @@ def test_settings_that_cannot_work_are_refused(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["eval", "countdwn", "--out", "x"], ["eval", "countdown"], ["eval", "countdown", "--out", "x", "--method", "guess"], ["fly"]]
+    "arguments",
+    [["eval", "countdwn", "--out", "x"], ["eval", "countdown"], ["eval", "countdown", "--out", "x", "--method", "guess"], ["fly"]],
 )
 def test_wrong_arguments_print_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -156,12 +161,16 @@ def test_an_out_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
-def test_a_full_disk_ends_the_run_with_the_next_step_and_loses_no_earlier_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_ends_the_run_with_the_next_step_and_loses_no_earlier_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     evaluate(tmp_path, "--limit", "2")
     (tmp_path / "samples.jsonl").rename(tmp_path / "earlier")
     (tmp_path / "samples.jsonl.part").symlink_to("/dev/full")
     assert evaluate(tmp_path, "--limit", "2") == 2
-    assert "No space left on device. Rows written so far are safe: make room and run the same command again" in capsys.readouterr().err
+    assert (
+        "No space left on device. Rows written so far are safe: make room and run the same command again" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"experiment": 3}'])
@@ -185,7 +194,20 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def start_slow(out: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", SLOW, "eval", "countdown", "--engine", "scripted", "--out", str(out), "--concurrency", "2", *options]
+    command = [
+        sys.executable,
+        "-c",
+        SLOW,
+        "eval",
+        "countdown",
+        "--engine",
+        "scripted",
+        "--out",
+        str(out),
+        "--concurrency",
+        "2",
+        *options,
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
     while not ((out / "samples.jsonl").exists() and len((out / "samples.jsonl").read_text().splitlines()) >= 3):
@@ -195,7 +217,9 @@ def start_slow(out: Path, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(("kill", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_an_interrupted_run_keeps_its_rows_and_goes_on_with_the_same_command(tmp_path: Path, kill: signal.Signals, status: int) -> None:
+def test_an_interrupted_run_keeps_its_rows_and_goes_on_with_the_same_command(
+    tmp_path: Path, kill: signal.Signals, status: int
+) -> None:
     process = start_slow(tmp_path, "--limit", "500")
     process.send_signal(kill)
     _, errors = process.communicate(timeout=20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from orchestra.evals.report import accuracy, summary_of
 from orchestra.evals.statistics import mean, proportion
 

@@ -115,7 +115,9 @@ def test_a_parent_may_fork_again_and_keeps_its_earlier_results() -> None:
 
 
 def test_a_model_that_forks_for_ever_is_stopped() -> None:
-    tree = run(engine_for(lambda prompt: [CALL, 21, WAIT] if prompt[0] == PARENT else [NONE, END]), limits=Limits(window=50, max_forks=3))
+    tree = run(
+        engine_for(lambda prompt: [CALL, 21, WAIT] if prompt[0] == PARENT else [NONE, END]), limits=Limits(window=50, max_forks=3)
+    )
     assert tree.root.status == "cut"
     assert ledger(tree).children == 3
 
@@ -128,7 +130,9 @@ def test_a_thread_that_fills_its_window_is_cut_and_its_parent_sees_it() -> None:
 
 
 def test_parallel_children_never_sample_more_than_the_tree_may_spend() -> None:
-    engine = engine_for(script({PROMPT: CALLS, **CHILDREN, with_results(CUT, CUT, CUT): [NONE, END], with_results(NONE, CUT, CUT): [NONE, END]}))
+    engine = engine_for(
+        script({PROMPT: CALLS, **CHILDREN, with_results(CUT, CUT, CUT): [NONE, END], with_results(NONE, CUT, CUT): [NONE, END]})
+    )
     tree = run(engine, limits=Limits(window=200, tree_tokens=150))
     assert ledger(tree).work <= 150
 
@@ -145,9 +149,7 @@ def test_cancelling_the_caller_leaves_no_task_and_no_request() -> None:
     engine = engine_for(script({PROMPT: CALLS, **CHILDREN}))
 
     async def main() -> int:
-        running = asyncio.create_task(
-            run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=Limits(window=1_000))
-        )
+        running = asyncio.create_task(run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=Limits(window=1_000)))
         await asyncio.sleep(60)
         assert await engine.running() == 3
         running.cancel()

@@ -13,7 +13,16 @@ WORDS = range(20, 50)
 
 APR = Apr(
     markers=AprMarkers(
-        call=CALL, wait=WAIT, results=RESULTS, results_end=RESULTS_END, goal=GOAL, none=NONE, cancelled=CANCELLED, refused=REFUSED, cut=CUT, end=END
+        call=CALL,
+        wait=WAIT,
+        results=RESULTS,
+        results_end=RESULTS_END,
+        goal=GOAL,
+        none=NONE,
+        cancelled=CANCELLED,
+        refused=REFUSED,
+        cut=CUT,
+        end=END,
     ),
     child_prompt=lambda prompt, spec: (CHILD, *spec),
 )

@@ -13,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.countdown import notation  # noqa: E402
-from orchestra.training import packing, sft  # noqa: E402
-from orchestra.training.countdown_demos import demonstrations, problems_of  # noqa: E402
-from orchestra.training.packing import Demonstration, pack  # noqa: E402
+from orchestra.training import packing, sft
+from orchestra.training.countdown_demos import demonstrations, problems_of
+from orchestra.training.packing import Demonstration, pack
+
+from orchestra.countdown import notation
 
 
 @pytest.fixture
