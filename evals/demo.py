@@ -36,7 +36,7 @@ def demo(args: argparse.Namespace) -> int:
     console.print(comparison(attempts, recorded=_recorded() if host.model and host.model.name == SHIPPED else {}))
     args.out.mkdir(parents=True, exist_ok=True)
     page = args.out / "timeline.html"
-    first = [attempted for attempted in attempts if attempted.problem == problems[0]]
+    first = [attempted for attempted in reversed(attempts) if attempted.problem == problems[0]]
     write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
     console.print(f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)")
     console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24")
