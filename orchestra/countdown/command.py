@@ -59,7 +59,7 @@ def verdict(attempted: Attempt) -> str:
     elif attempted.flaw:
         reason = f"the solution that the model claimed is none: {attempted.flaw}"
     elif attempted.tree.root.status == "cut":
-        reason = "it ran out of tokens: a larger --window gives it more"
+        reason = "it ran out of tokens: a larger --window or --tree-tokens gives it more"
     else:
         reason = "the search ended without one"
     return f"[bold yellow]no solution found[/]: {reason}\n{cost}"

@@ -14,14 +14,17 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConfigError, EngineError
+from . import parent_death
 from .base import Capabilities, Completion, Request
 from .sampled import Sampled
 
@@ -161,7 +164,7 @@ class VllmEngine:
     async def __aenter__(self) -> Self:
         _check_main_guard()
         _check_weights(self._model)
-        with _environment():
+        with _environment(), _children_without_ctrl_c():
             self._llm = self._start()
         return self
 
@@ -245,10 +248,24 @@ def _params(request: Request) -> SamplingParams:
 
 
 @contextmanager
+def _children_without_ctrl_c() -> Iterator[None]:
+    """A terminal sends Ctrl-C to every process in it. The engine's would die of it in mid-request, with pages of tracebacks, before this
+    process has cancelled anything; a blocked signal is inherited by children, and they still end when they are told to. The price: Ctrl-C
+    during the start takes effect when the start is over."""
+    resource_tracker.ensure_running()  # the first child would start it, and that unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _environment() -> Iterator[None]:
     """Sets `ENVIRONMENT` where the user has not, for vLLM's import and for the child processes that start meanwhile."""
-    missing = ENVIRONMENT.keys() - os.environ.keys()
-    os.environ.update({name: ENVIRONMENT[name] for name in missing})
+    missing = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
+    missing[parent_death.VARIABLE] = str(os.getpid())
+    os.environ |= missing
     try:
         yield
     finally:

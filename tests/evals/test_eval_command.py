@@ -93,6 +93,11 @@ def test_epochs_are_rows_of_their_own(tmp_path: Path) -> None:
     assert len(rows(tmp_path)) == 6
 
 
+def test_timelines_of_the_first_problems_are_written_beside_the_rows(tmp_path: Path) -> None:
+    evaluate(tmp_path, "--limit", "5", "--timelines", "2")
+    assert (tmp_path / "timeline.html").read_text().count('role="tree"') == 2
+
+
 def test_bad_lines_of_a_problems_file_are_named_and_the_others_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "problems.jsonl"
     file.write_text(
