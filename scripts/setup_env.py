@@ -125,8 +125,8 @@ class Setup:
             raise SetupError(f"Python's venv module is incomplete: run `sudo apt-get install {package}`, then this again.")
         shutil.rmtree(OLD, ignore_errors=True)
         if VENV.exists():
-            VENV.rename(OLD)  # at once: half of an environment without its state would not be known for ours
-        shutil.rmtree(OLD, ignore_errors=True)
+            VENV.rename(OLD)  # at once: half an environment without its state would not be known for ours
+            shutil.rmtree(OLD)
         if (free := shutil.disk_usage(ROOT).free / 1e9) < (need := GIGABYTES[self.state.engine]):
             raise SetupError(f"{ROOT} has {free:.1f} GB free and {need} GB are needed: make room, then run this again.")
         VENV.mkdir()
@@ -182,10 +182,9 @@ class Setup:
             del self.state.done["torch"]
             self.state.torch = "auto"
             self.state.save()
+            build = "without CUDA" if cuda == "None" else f"for CUDA {cuda}"
             where = "has an NVIDIA GPU (an empty CUDA_VISIBLE_DEVICES hides it)" if engine == "gpu" else "has no NVIDIA GPU"
-            raise SetupError(
-                f"ORCHESTRA_TORCH={self.torch} gave PyTorch with CUDA {cuda}, this machine {where}: set it to another source."
-            )
+            raise SetupError(f"ORCHESTRA_TORCH={self.torch} gave PyTorch {build}, this machine {where}: set it to another source.")
         try:
             self.pip.command([str(PYTHON), "-c", CHECKS[engine]], f"checking {NAMES[engine]}")
         except SetupError as error:
