@@ -18,6 +18,7 @@ from orchestra.engine.base import Completion, Request, Sampling
 from orchestra.engine.vllm import VllmEngine
 from orchestra.errors import ConfigError, EngineError
 
+pytest.importorskip("vllm", reason="needs vLLM")
 pytestmark = pytest.mark.anyio
 
 
