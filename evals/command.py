@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import hashlib
 import json
 import platform
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from orchestra.countdown.attempt import Attempt, Setup
 from orchestra.countdown.problem import Problem
@@ -37,8 +39,8 @@ def evaluate(args: argparse.Namespace) -> int:
     host.check(problems)
     log = Console(stderr=True, highlight=False)
     for note in notes:
-        log.print(note, style="yellow")
-    with SampleFolder(args.out, config_of(args, setup, host)) as folder:
+        log.print(Text(note, "yellow"))
+    with SampleFolder(args.out, config_of(source_of(args), setup, host)) as folder:
         owed = len(problems) * args.epochs - sum((p.key, e) in folder.done for p in problems for e in range(args.epochs))
         if owed:
             asyncio.run(_run(args, host, problems, setup, folder, log))
@@ -83,21 +85,24 @@ def load_problems(args: argparse.Namespace) -> tuple[list[Problem], list[str]]:
     return problems, notes
 
 
-def config_of(args: argparse.Namespace, setup: Setup, host: Host) -> dict[str, Any]:
+def source_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Which problems a run is about. A file is known by what is in it, wherever it lies."""
+    if args.problems is None:
+        return {"split": args.split, "problem_seed": args.problem_seed, "size": args.size}
+    keys = ";".join(sorted(problem.key for problem in from_file(args.problems, limit=None)[0]))
+    return {"file": args.problems.name, "problems": hashlib.sha256(keys.encode()).hexdigest()[:12]}
+
+
+def config_of(source: dict[str, Any], setup: Setup, host: Host) -> dict[str, Any]:
     """What decides the results ("experiment": must not change within a folder), and what only explains them."""
-    source = (
-        {"file": str(args.problems)}
-        if args.problems
-        else {"split": args.split, "problem_seed": args.problem_seed, "size": args.size}
-    )
     return {
         "experiment": {
-            "benchmark": args.benchmark,
+            "benchmark": "countdown",
             **source,
             **dataclasses.asdict(setup),
             "beam": setup.effective_beam,
             "engine": host.kind,
-            "model": host.model.name if host.model else None,
+            "model": host.model_name,
             "weights": host.fingerprint,
         },
         "versions": {"python": platform.python_version(), **{name: found for name in _PACKAGES if (found := _version(name))}},

@@ -15,7 +15,7 @@ from rich.table import Table
 from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.command import verdict, watch
 from orchestra.countdown.model import SHIPPED
-from orchestra.countdown.picture import method_label, write_timelines
+from orchestra.countdown.picture import outcome, write_timelines
 from orchestra.countdown.problem import Problem
 from orchestra.countdown.setup import Host, host_from
 
@@ -34,13 +34,12 @@ def demo(args: argparse.Namespace) -> int:
     attempts = asyncio.run(_run(host, problems, console))
     console.print()
     console.print(comparison(attempts, recorded=_recorded() if host.model and host.model.name == SHIPPED else {}))
-    args.out.mkdir(parents=True, exist_ok=True)
     page = args.out / "timeline.html"
     first = [attempted for attempted in reversed(attempts) if attempted.problem == problems[0]]
     write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
     console.print(f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)")
     console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24")
-    return 0
+    return 1 if any(attempted.error for attempted in attempts) else 0
 
 
 async def _run(host: Host, problems: Sequence[Problem], console: Console) -> list[Attempt]:
@@ -63,17 +62,15 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
             for problem in problems:
                 done = await attempt(engine, problem, setup)
                 attempts.append(done)
-                console.print(
-                    f"  {method_label(done):<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{done.answer or 'none found'}"
-                )
+                console.print(f"  {done.label:<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{outcome(done)}")
         return attempts
 
 
 def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> Table:
     """The table of the demo: counts on these problems, and beside them what was recorded on a thousand."""
-    methods = list(dict.fromkeys(method_label(attempted) for attempted in attempts))
+    methods = list(dict.fromkeys(attempted.label for attempted in attempts))
     summaries = [
-        summary_of([to_sample(a, epoch=0, at_once=1) for a in attempts if method_label(a) == method], run="demo", method=method)
+        summary_of([to_sample(a, epoch=0, at_once=1) for a in attempts if a.label == method], run="demo", method=method)
         for method in methods
     ]
     view = table(summaries, recorded=recorded)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -63,7 +62,3 @@ def parse_problem(line: str) -> Problem:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def sizes(problems: Iterable[Problem]) -> set[int]:
-    return {len(problem.numbers) for problem in problems}

@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from rich import box
 from rich.table import Table
 
+from orchestra.countdown.attempt import label
 from orchestra.errors import ConfigError
 
 from .samples import Sample, read_samples
-from .statistics import mean, proportion
+from .statistics import accuracy as accuracy_of
+from .statistics import mean
 
 
 class Summary(BaseModel):
@@ -23,11 +25,13 @@ class Summary(BaseModel):
     run: str
     method: str
     problems: int
+    tries: int
+    """Rows that were scored; `problems` times the epochs when nothing is missing."""
     correct: int
     errors: int
     accuracy: float | None
     accuracy_error: float | None
-    """One standard error."""
+    """One standard error, over problems."""
     work: float | None
     span: float | None
     parallelism: float | None
@@ -49,17 +53,12 @@ def summarise(folder: Path) -> Summary:
     """The summary of one run folder. Raises `ConfigError` when there is no run in it."""
     try:
         config = json.loads((folder / "config.json").read_text())
-        method = method_name(config["experiment"])
+        method = label(config["experiment"]["method"], config["experiment"]["join"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(f"{folder} holds no run (no config.json): give a folder that `orchestra eval … --out` wrote") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder / 'config.json'} is damaged: {error}") from error
     return summary_of(list(read_samples(folder)), run=str(folder), method=method)
-
-
-def method_name(experiment: dict[str, object]) -> str:
-    """ "serial", "fork (all)" or "fork (first)"."""
-    return "serial" if experiment["method"] == "serial" else f"{experiment['method']} ({experiment['join']})"
 
 
 def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
@@ -69,8 +68,10 @@ def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
         result = mean([value(sample) for sample in good])
         return result.value if result else None
 
-    correct = sum(sample.correct for sample in good)
-    accuracy = proportion(correct, len(good))
+    tries: dict[str, list[bool]] = {}
+    for sample in good:
+        tries.setdefault(sample.problem, []).append(sample.correct)
+    accuracy = accuracy_of(tries)
     work = sum(sample.work for sample in good)
     prompts = sum((sample.cached or 0) + (sample.prefilled or 0) for sample in good)
     known = all(sample.cached is not None for sample in good)
@@ -78,8 +79,9 @@ def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
     return Summary(
         run=run,
         method=method,
-        problems=len(good),
-        correct=correct,
+        problems=len(tries),
+        tries=len(good),
+        correct=sum(sample.correct for sample in good),
         errors=len(samples) - len(good),
         accuracy=accuracy.value if accuracy else None,
         accuracy_error=accuracy.error if accuracy else None,
@@ -109,7 +111,7 @@ def table(summaries: Sequence[Summary], *, recorded: Mapping[str, Summary] | Non
         ("wall s", lambda s: number(s.wall_seconds, 2)),
     ]
     if recorded is not None:
-        columns[0] = ("correct", lambda s: f"{s.correct} of {s.problems}")
+        columns[0] = ("correct", lambda s: f"{s.correct} of {s.tries}")
         columns.append(("recorded %", lambda s: accuracy(recorded[s.method]) if s.method in recorded else "–"))
     view = Table(header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     view.add_column("method", overflow="ellipsis", no_wrap=True, max_width=18)
@@ -127,9 +129,12 @@ def caption(summaries: Sequence[Summary]) -> str:
     """What the columns mean, and what the reader must know about these rows."""
     sizes = sorted({summary.problems for summary in summaries})
     loads = sorted({summary.at_once for summary in summaries if summary.at_once is not None})
+    epochs = {round(summary.tries / summary.problems) for summary in summaries if summary.problems} - {1}
     lines = [
         "work, span: tokens sampled in all, on the critical path · par.: work/span",
-        f"problems: {' / '.join(map(str, sizes))} · wall s: median a problem"
+        f"problems: {' / '.join(map(str, sizes))}"
+        + (f" × {' / '.join(map(str, sorted(epochs)))} tries" if epochs else "")
+        + " · wall s: median a problem"
         + (f", {' / '.join(map(str, loads))} at once" if loads else ""),
     ]
     if errors := sum(summary.errors for summary in summaries):

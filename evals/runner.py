@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.problem import Problem
 from orchestra.engine import Engine
+from orchestra.errors import first_cause
 
 from .samples import Sample, SampleFolder
 
@@ -77,4 +78,4 @@ async def run_owed(
                 group.create_task(worker())
     except ExceptionGroup as errors:
         # All workers share one disk and one engine: the first to fail says it for all.
-        raise errors.exceptions[0] from errors
+        raise first_cause(errors) from errors

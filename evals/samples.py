@@ -9,10 +9,10 @@ A run is resumed by opening its folder again: finished rows stay, rows with an e
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -20,6 +20,9 @@ from typing import IO, Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orchestra.errors import ConfigError
+from orchestra.trace.files import write_text
+
+ROWS = "samples.jsonl"
 
 
 class Sample(BaseModel):
@@ -88,10 +91,10 @@ class SampleFolder:
             self._check_config()
             kept = [sample for sample in read_samples(self.path) if sample.error is None]
             self.done = {sample.key: sample for sample in kept}
-            with _disk_errors(self.path):
-                self._rewrite(list(self.done.values()))
-                # Unbuffered: a row that did not fit on the disk must not come up again when the file is closed.
-                self._file = (self.path / "samples.jsonl").open("ab", buffering=0)
+            # Torn and errored rows go, in one atomic step.
+            write_text(self.path / ROWS, "".join(sample.model_dump_json() + "\n" for sample in self.done.values()))
+            # Unbuffered: a row that did not fit on the disk must not come up again when the file is closed.
+            self._file = (self.path / ROWS).open("ab", buffering=0)
         except BaseException:
             self._lock.close()
             raise
@@ -106,8 +109,16 @@ class SampleFolder:
     def append(self, sample: Sample) -> None:
         """Write one row; it is in the operating system's hands when this returns, so that `kill -9` cannot lose it."""
         assert self._file is not None, "open the folder first"
-        with _disk_errors(self.path):
-            self._file.write(sample.model_dump_json().encode() + b"\n")
+        row = sample.model_dump_json().encode() + b"\n"
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            if self._file.write(row) < len(row):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), size)  # or the next row would be glued to half of this one
+            raise ConfigError(
+                f"cannot write to {self.path}: {error.strerror}. Rows written so far are safe: make room and run the same command again"
+            ) from error
         if sample.error is None:
             self.done[sample.key] = sample
 
@@ -116,7 +127,7 @@ class SampleFolder:
         path = self.path / "config.json"
         if path.exists():
             try:
-                before = json.loads(path.read_text())["experiment"]
+                before = dict(json.loads(path.read_text())["experiment"])
             except (ValueError, KeyError, TypeError) as error:
                 raise ConfigError(
                     f"{path} is damaged ({error}); choose another --out, or delete it to vouch for its rows"
@@ -129,17 +140,12 @@ class SampleFolder:
             ]
             if changed:
                 raise ConfigError(f"{self.path} holds a different run ({'; '.join(changed)}); choose another --out")
-        with _disk_errors(self.path):
-            _replace(path, json.dumps(self._config, indent=1) + "\n")
-
-    def _rewrite(self, samples: list[Sample]) -> None:
-        """Drop torn and errored rows, in one atomic step."""
-        _replace(self.path / "samples.jsonl", "".join(sample.model_dump_json() + "\n" for sample in samples))
+        write_text(path, json.dumps(self._config, indent=1) + "\n")
 
 
 def read_samples(folder: Path) -> Iterator[Sample]:
     """All rows of a run. A torn last line is skipped: its problem is owed again. Anything else that is no row is an error."""
-    path = folder / "samples.jsonl"
+    path = folder / ROWS
     if not path.exists():
         return
     lines = path.read_text().split("\n")
@@ -156,22 +162,6 @@ def read_samples(folder: Path) -> Iterator[Sample]:
             raise ConfigError(
                 f"{path}:{number} is not a sample ({where}: {first['msg']}); was it edited? Remove the line to run it again"
             ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write to {folder}: {error.strerror}. Rows written so far are safe: make room and run the same command again"
-        ) from error
 
 
 def _lock(file: IO[str]) -> bool:

@@ -1,9 +1,10 @@
-"""Means with their standard errors. One row is one problem; nothing is estimated from fewer than two."""
+"""Means with their standard errors. The problem is the unit: several tries at one problem are averaged first, because they are not
+independent of each other (clustered standard errors, Miller 2024, arXiv 2411.00640, section 2.2). Nothing is estimated from fewer than two."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -24,6 +25,14 @@ def mean(values: Sequence[float]) -> Mean | None:
         return Mean(centre, None, 1)
     variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
     return Mean(centre, math.sqrt(variance / len(values)), len(values))
+
+
+def accuracy(tries: Mapping[str, Sequence[bool]]) -> Mean | None:
+    """Share of correct tries, with its standard error over problems; `tries` are those at each problem. None for no problems."""
+    shares = [sum(correct) / len(correct) for correct in tries.values()]
+    if any(0 < share < 1 for share in shares):
+        return mean(shares)
+    return proportion(sum(share == 1 for share in shares), len(shares))
 
 
 def proportion(successes: int, count: int) -> Mean | None:

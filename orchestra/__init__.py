@@ -2,6 +2,7 @@
 
 from .engine import Capabilities, Completion, Engine, Request, Sampling, Timings
 from .engine.open import open_engine
+from .errors import ConfigError, EngineError, OrchestraError, ProblemError
 from .thread import Event, Fork, Ledger, Limits, Observer, RunTree, Segment, Thread, ledger, run_tree
 
 __all__ = [

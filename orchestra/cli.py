@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\norchestra: interrupted; finished rows are kept, and the same command goes on from there\n")
+        kept = "; finished rows are kept, and the same command goes on from there" if "eval" in args.run else ""
+        sys.stderr.write(f"\norchestra: interrupted{kept}\n")
         return 130
 
 

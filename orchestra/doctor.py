@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import platform
 import re
 import shutil
@@ -221,7 +222,8 @@ def _machine() -> Machine:
 
 
 def _gpu() -> str | None:
-    if not (program := shutil.which("nvidia-smi")):
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1")
+    if hidden or not (program := shutil.which("nvidia-smi")):
         return None
     query = [program, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:

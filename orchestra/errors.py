@@ -30,3 +30,9 @@ class EngineError(OrchestraError):
 
 class ProblemError(OrchestraError, ValueError):
     """A problem is malformed or outside what its task allows."""
+
+
+def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception inside nested groups: task groups wrap what one of several alike tasks has met."""
+    first = group.exceptions[0]
+    return first_cause(first) if isinstance(first, BaseExceptionGroup) else first

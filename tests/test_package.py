@@ -42,6 +42,30 @@ def test_core_never_imports_what_is_built_on_it() -> None:
     assert [path for path in sources("orchestra") if pattern.search(path.read_text())] == []
 
 
+ORDER = ("errors", "model_files", "engine", "thread", "trace", "countdown", "doctor", "cli", "__init__")
+"""Each part of the core may import those before it."""
+
+
+def test_imports_inside_the_core_point_one_way() -> None:
+    pattern = re.compile(r"^\s*from (\.+)(\w*)", re.MULTILINE)
+    for path in sources("orchestra"):
+        own = path.relative_to(ROOT / "orchestra").with_suffix("").parts
+        for dots, name in pattern.findall(path.read_text()):
+            if len(dots) == len(own) and name:  # it reaches the top of the package
+                assert ORDER.index(name) <= ORDER.index(own[0]), f"{path} imports {name}"
+
+
+def test_public_names_are_these_and_can_be_imported() -> None:
+    import orchestra
+
+    assert set(orchestra.__all__) == {
+        *("Capabilities", "Completion", "Engine", "Request", "Sampling", "Timings", "open_engine"),
+        *("ConfigError", "EngineError", "OrchestraError", "ProblemError"),
+        *("Event", "Fork", "Ledger", "Limits", "Observer", "RunTree", "Segment", "Thread", "ledger", "run_tree"),
+    }
+    assert all(getattr(orchestra, name) for name in orchestra.__all__)
+
+
 def test_every_package_directory_is_declared() -> None:
     found = {path.parent.relative_to(ROOT) for path in sources("orchestra", *MAPPED) if path.name == "__init__.py"}
     names = {".".join(folder.parts if folder.parts[0] == "orchestra" else ("orchestra", *folder.parts)) for folder in found}

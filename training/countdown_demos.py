@@ -109,7 +109,13 @@ def main() -> None:
     started, tokens = time.monotonic(), 0
     with ProcessPoolExecutor(args.workers) as pool:
         jobs = [
-            pool.submit(write_shard, path, problems=args.shard_size, seed=args.seed * 1_000_003 + index, split=args.split)
+            pool.submit(
+                write_shard,
+                path,
+                problems=min(args.shard_size, args.problems - index * args.shard_size),
+                seed=args.seed * 1_000_003 + index,
+                split=args.split,
+            )
             for index, path in enumerate(shards)
             if not path.exists()
         ]

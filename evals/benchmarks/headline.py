@@ -1,6 +1,6 @@
 """The README's Countdown table: one model, serial and forked, on the same held-out problems in one engine.
 
-    python -m orchestra.evals.benchmarks.headline --limit 1000 --out evals/recorded/countdown-6m
+    python -m orchestra.evals.benchmarks.headline --limit 1000 --out runs/headline
 
 Every point is an ordinary run folder below `--out`, so the same command resumes and `orchestra report OUT/*` prints the table. The first
 three points are the claim (one context window, greedy); the others put it beside a serial search with more room.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from orchestra.countdown.attempt import Attempt, Setup
 from orchestra.countdown.setup import host_from
+from orchestra.errors import ConfigError
 
 from ..command import config_of
 from ..problems import from_split
@@ -36,7 +38,6 @@ POINTS: dict[str, Setup] = {
     "serial-window-320": replace(SERIAL, beam=8, window=320),
     "serial-window-640": replace(SERIAL, beam=10, window=640),
     "serial-window-1024": replace(SERIAL, beam=15, window=1024),
-    "fork-first-15x12": replace(FORK, join="first", beam=15),
     "fork-first-10x12": replace(FORK, join="first", beam=10),
 }
 
@@ -48,11 +49,11 @@ async def run(args: argparse.Namespace, log: Console) -> None:
     async with host.engine as engine:
         for name in args.points:
             setup = POINTS[name]
-            facts = argparse.Namespace(benchmark="countdown", problems=None, split="test", problem_seed=0, size=4)
+            source = {"split": "test", "problem_seed": 0, "size": 4}
             label = f"{name} · {engine.name}"
             started = time.monotonic()
             with (
-                SampleFolder(args.out / name, config_of(facts, setup, host)) as folder,
+                SampleFolder(args.out / name, config_of(source, setup, host)) as folder,
                 Progress(log, label=label, total=len(problems), done=folder.done.values()) as progress,
             ):
 
@@ -72,7 +73,10 @@ def main() -> None:
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--model", type=Path)
     args = parser.parse_args()
-    asyncio.run(run(args, Console(stderr=True, highlight=False)))
+    try:
+        asyncio.run(run(args, Console(stderr=True, highlight=False)))
+    except ConfigError as error:
+        sys.exit(f"headline: {error}")
     summaries = [summarise(args.out / name).model_copy(update={"method": name}) for name in args.points]
     (args.out / "summary.json").write_text(json.dumps([summary.model_dump() for summary in summaries], indent=1) + "\n")
     Console().print(table(summaries))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..engine import Engine, Sampling
+from ..errors import ConfigError
 from ..thread import Join, Ledger, Limits, Observer, RunTree, ledger, run_tree
 from ..thread.protocols import Apr, AprMarkers, Serial, ThreadProtocol
 from . import notation
@@ -14,6 +15,12 @@ from .rules import expression, verify
 
 Method = Literal["serial", "fork"]
 METHODS: tuple[Method, ...] = get_args(Method)
+
+
+def label(method: str, join: str) -> str:
+    """What tables and pages call a method: "serial", "fork (all)" or "fork (first)"."""
+    return method if method == "serial" else f"{method} ({join})"
+
 
 SERIAL = Serial(end=(notation.END,))
 FORK = Apr(
@@ -52,6 +59,19 @@ class Setup:
     logprobs: bool = False
     """Record each sampled token's log-probability: what training needs and an answer does not."""
 
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` for values that no search can have."""
+        for name, word, words in (("method", self.method, METHODS), ("join", self.join, get_args(Join))):
+            if word not in words:
+                raise ConfigError(f"`{name}` must be one of {', '.join(words)}, got {word!r}")
+        for name, beam in (("beam", self.beam), ("child_beam", self.child_beam)):
+            if beam is not None and not 1 <= beam < 100:  # one token in a prompt
+                raise ConfigError(f"`{name}` must lie in 1..99, got {beam}")
+        if self.temperature < 0:
+            raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
+        if self.seconds is not None and self.seconds <= 0:
+            raise ConfigError(f"`seconds` must be positive, got {self.seconds}")
+
     @property
     def effective_beam(self) -> int:
         return self.beam or (5 if self.method == "serial" else 24)
@@ -85,13 +105,17 @@ class Attempt:
     """Operations whose result the model wrote while searching, in all threads."""
 
     @property
+    def label(self) -> str:
+        return label("serial" if self.tree.protocol == SERIAL.name else "fork", self.tree.join)
+
+    @property
     def correct(self) -> bool:
         return self.answer is not None
 
     @property
     def error(self) -> str | None:
-        """An engine failure that may have cost the answer: such an attempt is neither right nor wrong. None when it was answered."""
-        return None if self.correct else self.tree.error
+        """An engine failure anywhere in the run: such an attempt is neither right nor wrong, whatever it answered."""
+        return self.tree.error
 
 
 async def attempt(
@@ -114,8 +138,7 @@ async def attempt(
 
 def read_attempt(problem: Problem, tree: RunTree) -> Attempt:
     """Verify what the root thread claims. Only its own final words count, not a child's."""
-    last = [segment for segment in tree.root.segments if segment.sampled and not segment.aborted][-1:]
-    path = notation.read_path(last[0].token_ids) if last and tree.root.status == "finished" else None
+    path = notation.read_path(tree.root.last_words) if tree.root.status == "finished" else None
     flaw = verify(problem.numbers, problem.target, path) if path is not None else None
     return Attempt(
         problem=problem,

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 
 from rich.console import Console
+from rich.markup import escape
 
 from ..trace.live import LiveThreads
 from . import notation
@@ -50,14 +51,14 @@ def verdict(attempted: Attempt) -> str:
     """One line: the expression, or why there is none, and what it took."""
     account = attempted.ledger
     cost = f"{account.children + 1} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
+    if attempted.error:
+        return f"[bold red]the engine failed[/], so nothing is known: {escape(attempted.error)}\n{cost}"
     if attempted.answer:
         return f"[bold green]{attempted.problem.target} = {attempted.answer}[/]  (verified)\n{cost}"
-    if attempted.error:
-        return f"[bold red]the engine failed[/], so nothing is known: {attempted.error}\n{cost}"
     if attempted.tree.timed_out:
         reason = "it ran out of time"
     elif attempted.flaw:
-        reason = f"the solution that the model claimed is none: {attempted.flaw}"
+        reason = f"the solution that the model claimed is none: {escape(attempted.flaw)}"
     elif attempted.tree.root.status == "cut":
         reason = "it ran out of tokens: a larger --window or --tree-tokens gives it more"
     else:

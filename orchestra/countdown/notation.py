@@ -160,7 +160,7 @@ def explored(sampled: Sequence[int]) -> int:
     Counts every visited state and every leaf result; calls and the repeated final path are not exploration.
     """
     count, in_leaves, in_path = 0, False, False
-    for token in sampled:
+    for previous, token in zip((0, *sampled), sampled, strict=False):
         if token in (GOAL, RESULTS):
             in_path = True
         elif token in _DEPTHS:
@@ -168,10 +168,8 @@ def explored(sampled: Sequence[int]) -> int:
             count += 1
         elif token == LEAVES:
             in_leaves = True
-        elif in_leaves and not in_path and _ZERO <= token < _HUNDRED + 99:
-            count += token < _HUNDRED or token == _HUNDRED
-            if token == _HUNDRED:
-                in_leaves = False  # 100 is the only leaf result of two tokens, and the largest target
+        elif in_leaves and not in_path and token >= _ZERO and previous < _HUNDRED:
+            count += 1  # the second token of a large number is no result of its own
     return count
 
 

@@ -11,9 +11,11 @@ from . import notation
 from .attempt import Attempt
 
 
-def method_label(attempted: Attempt) -> str:
-    """ "serial", "fork (all)" or "fork (first)"."""
-    return "serial" if attempted.tree.protocol == "serial" else f"fork ({attempted.tree.join})"
+def outcome(attempted: Attempt) -> str:
+    """The answer, or why there is none, in a few words."""
+    if attempted.error:
+        return "the engine failed"
+    return attempted.answer or "none found"
 
 
 def to_record(attempted: Attempt) -> TraceRecord:
@@ -21,10 +23,10 @@ def to_record(attempted: Attempt) -> TraceRecord:
     return record(
         attempted.tree,
         decode=notation.text,
-        title=method_label(attempted),
+        title=attempted.label,
         facts={
             "problem": f"{' '.join(map(str, problem.numbers))} → {problem.target}",
-            "answer": attempted.answer or "none found",
+            "answer": outcome(attempted),
         },
     )
 

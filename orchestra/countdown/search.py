@@ -8,7 +8,7 @@ solution within 16 / 40 / 160 leaf states in 63 / 77 / 100 % of cases (the paper
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import notation
@@ -98,14 +98,3 @@ def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:
 def final_answer(outcomes: Sequence[tuple[Operation, ...] | None]) -> tuple[int, ...]:
     """What the parent writes after its results block: the first path that a child returned, or `<none>`."""
     return _ending(next((path for path in outcomes if path), None))
-
-
-def first_finisher(traces: Sequence[Trace]) -> int | None:
-    """Index of the succeeding trace that needs the fewest tokens: with equal speed it is the first to reach the goal."""
-    succeeded = [(len(trace.token_ids), index) for index, trace in enumerate(traces) if trace.path]
-    return min(succeeded)[1] if succeeded else None
-
-
-def demonstrated_lengths(problem: Problem, *, beam: int) -> Iterator[int]:
-    """Tokens of each child's search, in the order of the calls."""
-    return (len(child(problem, operation, beam=beam).token_ids) for operation in calls(problem, beam=beam))

@@ -26,6 +26,8 @@ class Host:
     """ "vllm", "transformers", "scripted", or the server's URL."""
     model: Path | None
     """None where the model is not ours to see: scripted, or a server."""
+    served: str | None = None
+    """The model that a server was asked for."""
 
     def check(self, problems: Iterable[Problem]) -> None:
         """Raises `ConfigError` for problems that the model was never trained on."""
@@ -35,6 +37,11 @@ class Host:
         if strange := {len(problem.numbers) for problem in problems} - set(card.sizes):
             known = " or ".join(map(str, card.sizes))
             raise ConfigError(f"{self.model.name} was trained on problems of {known} numbers, got one of {min(strange)}")
+
+    @property
+    def model_name(self) -> str | None:
+        """Its folder's name, or what the server was asked for; None for a server's only model and for the scripted player."""
+        return self.model.name if self.model else self.served
 
     @property
     def fingerprint(self) -> str | None:
@@ -55,18 +62,11 @@ def host_from(args: argparse.Namespace, *, max_requests: int) -> Host:
         folder = args.model or shipped_model()
         read_card(folder)
     engine = open_engine(kind, model=folder or args.model, answer=player.answer, max_requests=max_requests)
-    return Host(engine=engine, kind=kind, model=folder)
+    return Host(engine=engine, kind=kind, model=folder, served=str(args.model) if args.model and folder is None else None)
 
 
 def setup_from(args: argparse.Namespace) -> Setup:
-    """Read the search options. Raises `ConfigError` for values that no search can have."""
-    if args.temperature < 0:
-        raise ConfigError(f"--temperature must not be negative, got {args.temperature}")
-    if args.seconds is not None and args.seconds <= 0:
-        raise ConfigError(f"--seconds must be positive, got {args.seconds}")
-    for name in ("beam", "child_beam"):
-        if (value := getattr(args, name)) is not None and value > 99:
-            raise ConfigError(f"--{name.replace('_', '-')} must be at most 99, got {value}")
+    """Read the search options."""
     return Setup(
         method=args.method,
         join=args.join,

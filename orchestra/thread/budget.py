@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 
@@ -35,25 +36,35 @@ class Limits:
 
 
 class TokenBudget:
-    """Reserved before a request starts and settled after it ends, so that parallel starts never exceed the cap."""
+    """Reserved before a request starts and settled after it ends, so that parallel starts never exceed the cap.
+
+    Near the cap requests wait for each other: what one has reserved and not used is the next one's.
+    """
 
     def __init__(self, cap: int | None) -> None:
-        self._cap = cap
+        self.cap = cap
         self._reserved = 0
         self._spent = 0
+        self._settled = asyncio.Event()
 
     @property
     def spent(self) -> int:
         return self._spent
 
-    def reserve(self, wanted: int) -> int:
-        """Tokens granted: `wanted`, or what is left if that is less; 0 when nothing is left."""
-        granted = wanted if self._cap is None else max(0, min(wanted, self._cap - self._spent - self._reserved))
-        self._reserved += granted
-        return granted
+    async def reserve(self, wanted: int) -> int:
+        """Tokens granted: `wanted`, or what is left when that is less and nobody else holds any; 0 when nothing is left."""
+        while True:
+            left = wanted if self.cap is None else self.cap - self._spent - self._reserved
+            if left >= wanted or not self._reserved:
+                granted = min(wanted, left)
+                self._reserved += granted
+                return granted
+            self._settled.clear()
+            await self._settled.wait()
 
     def settle(self, granted: int, used: int) -> None:
         """Give back a reservation and book what was really sampled under it."""
         assert 0 <= used <= granted <= self._reserved, (used, granted, self._reserved)
         self._reserved -= granted
         self._spent += used
+        self._settled.set()

@@ -23,9 +23,10 @@ class Ledger:
     unobserved: int
     """Upper bound on tokens that the engine may have sampled after an abort and never reported; not part of `work`."""
     cached: int | None
-    """Prompt tokens served from the prefix cache, over all requests; None when the engine does not say."""
+    """Prompt tokens served from the prefix cache; None when the engine does not say. Aborted requests count where it says so of them (over
+    HTTP it does not)."""
     prefilled: int | None
-    """Prompt tokens that had to be computed; None when the engine does not say."""
+    """Prompt tokens of the same requests that had to be computed."""
     requests: int
     children: int
     """Threads below the root that were started."""

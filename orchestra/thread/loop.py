@@ -16,10 +16,10 @@ from functools import partial
 from typing import Literal
 
 from ..engine import Completion, Engine, Request, Sampling
-from ..errors import EngineError
+from ..errors import EngineError, first_cause
 from .budget import Limits, TokenBudget
 from .protocols import Branches, Finish, Splice, ThreadProtocol
-from .tree import Fork, Join, RunTree, Thread
+from .tree import Fork, Join, RunTree, Status, Thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ async def run_tree(
 
     `sampling.max_tokens` caps each request; its stop ids are the protocol's. Engine failures are recorded in the tree (`RunTree.error`), and
     running out of `limits.seconds` cancels what runs and sets `RunTree.timed_out`. Cancelling the caller cancels every thread; on the way
-    out nothing keeps running.
+    out nothing keeps running. Any other exception, from a protocol or an observer, ends the run and is raised as it was.
     """
     tree = RunTree(session=session, protocol=protocol.name, join=join, root=Thread("0"), started=engine.now())
     tree.root.inject(prompt)
@@ -62,6 +62,8 @@ async def run_tree(
         if not deadline.expired():
             raise
         tree.timed_out = True
+    except ExceptionGroup as group:
+        raise first_cause(group) from group
     finally:
         tree.finished = engine.now()
     return tree
@@ -91,8 +93,6 @@ class _Run:
 
     async def thread(self, thread: Thread) -> None:
         """Decode `thread` until it ends. Whatever happens, it has a status afterwards."""
-        thread.started = self._engine.now()
-        self._tell("started", thread)
         try:
             await self._decode(thread)
         except EngineError as error:
@@ -100,13 +100,21 @@ class _Run:
         except asyncio.CancelledError:
             self._end(thread, "cancelled")
             raise
+        except Exception as error:  # the thread's boundary: a bug elsewhere is raised, but leaves no thread without an end
+            self._end(thread, "failed", repr(error))
+            raise
 
     async def _decode(self, thread: Thread) -> None:
         forks = 0
         while True:
-            completion = await self._sample(thread)
-            if completion is None:
+            room = min(self._window - len(thread.context), self._sampling.max_tokens)
+            if room < 1:
                 return self._end(thread, "cut")
+            granted = await self._budget.reserve(room)
+            if not granted:
+                reason = f"the tree may sample {self._budget.cap} tokens"
+                return self._end(thread, "cut" if thread.started is not None else "refused", reason)
+            completion = await self._sample(thread, granted)
             if completion.finish == "length":
                 return self._end(thread, "cut")
             match self._protocol.after(thread, completion):
@@ -121,12 +129,11 @@ class _Run:
                     if refusal:
                         return self._end(thread, "cut")
 
-    async def _sample(self, thread: Thread) -> Completion | None:
-        """One request; None when the thread has no room left or the tree no tokens."""
-        room = min(self._window - len(thread.context), self._sampling.max_tokens)
-        granted = self._budget.reserve(room) if room > 0 else 0
-        if not granted:
-            return None
+    async def _sample(self, thread: Thread, granted: int) -> Completion:
+        """One request of at most `granted` tokens, which are settled whatever becomes of it."""
+        if thread.started is None:
+            thread.started = self._engine.now()
+            self._tell("started", thread)
         used = 0
 
         def record(completion: Completion) -> None:
@@ -169,7 +176,7 @@ class _Run:
             child.inject(prompt)
             fork.children.append(child)
             if refusal or index >= self._limits.max_children:
-                child.end("refused", at=fork.started, error=refusal or f"a fork may have {self._limits.max_children} children")
+                self._end(child, "refused", refusal or f"a fork may have {self._limits.max_children} children")
         await self._run_children(fork)
         fork.finished = self._engine.now()
         splice = self._protocol.join(thread, fork.children)
@@ -199,7 +206,7 @@ class _Run:
                 if child.status == "running":  # cancelled before its task took its first step
                     self._end(child, "cancelled")
 
-    def _end(self, thread: Thread, status: Literal["finished", "cut", "cancelled", "failed"], error: str | None = None) -> None:
+    def _end(self, thread: Thread, status: Status, error: str | None = None) -> None:
         thread.end(status, at=self._engine.now(), error=error)
         self._tell("ended", thread)
 

@@ -16,8 +16,8 @@ Join = Literal["all", "first"]
 """When a fork is over: all children have ended (the papers), or the first one has succeeded (its siblings are cancelled)."""
 
 Status = Literal["running", "finished", "cut", "cancelled", "refused", "failed"]
-"""cut: ran out of its window, of the tree's tokens or seconds · cancelled: by decision of a policy or the caller · refused: never
-started, a limit forbade it · failed: the engine failed, which says nothing about the answer."""
+"""cut: ran out of its window or of the tree's tokens · cancelled: by a policy, the caller or the tree's deadline · refused: never started, a
+limit forbade it · failed: the engine failed, which says nothing about the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,11 @@ class Thread:
         """All tokens this thread sampled, aborted ones included, in order."""
         return [token for segment in self.segments if segment.sampled for token in segment.token_ids]
 
+    @property
+    def last_words(self) -> Sequence[int]:
+        """What its last request that ended well has sampled; empty when there is none."""
+        return next((s.token_ids for s in reversed(list(self.segments)) if s.sampled and not s.aborted), ())
+
     def requests(self) -> Iterator[tuple[list[int], Completion]]:
         """Each request of this thread as (exact context ids, completion), by replaying its segments."""
         context: list[int] = []
@@ -147,8 +152,8 @@ class RunTree:
 
     @property
     def error(self) -> str | None:
-        """The first engine failure anywhere in the tree, unless the run does not depend on it because a sibling succeeded; an
-        errored run is never scored."""
+        """The first engine failure anywhere in the tree. An errored run is never scored, right or wrong: scoring it only when it is right
+        would make an outage look like skill."""
         return next((f"thread {t.id}: {t.error}" for t in self.threads if t.status == "failed"), None)
 
     def requests(self) -> Iterator[tuple[list[int], Completion]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from orchestra.evals.samples import Sample, SampleFolder, read_samples
 
 from orchestra.cli import main
+from orchestra.errors import ConfigError
 
 
 def evaluate(out: Path, *options: str) -> int:
@@ -85,6 +88,19 @@ def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path
     assert (tmp_path / "samples.jsonl").read_text() == before
 
 
+def test_a_problems_file_is_known_by_its_content_not_by_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, moved = tmp_path / "problems.jsonl", tmp_path / "elsewhere" / "problems.jsonl"
+    moved.parent.mkdir()
+    first.write_text('{"numbers": [3, 5, 7, 11], "target": 24}\n{"numbers": [3, 5, 7, 11], "target": 26}\n')
+    moved.write_text(first.read_text())
+    assert evaluate(tmp_path / "run", "--problems", str(first), "--limit", "1") == 0
+    assert evaluate(tmp_path / "run", "--problems", str(moved)) == 0
+    assert len(rows(tmp_path / "run")) == 2
+    first.write_text('{"numbers": [3, 5, 7, 11], "target": 30}\n')
+    assert evaluate(tmp_path / "run", "--problems", str(first)) == 2
+    assert "holds a different run (problems:" in capsys.readouterr().err
+
+
 def test_epochs_are_rows_of_their_own(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "3", "--epochs", "2")
     assert {(row["problem"], row["epoch"]) for row in rows(tmp_path)} == {
@@ -136,9 +152,9 @@ def test_a_file_without_problems_is_an_error(
     [
         (["--engine", "tensorrt"], "unknown engine 'tensorrt': use one of auto, vllm, transformers, scripted, or the URL"),
         (["--engine", "transformers", "--model", "/no/such/model"], "there is no model folder /no/such/model"),
-        (["--temperature", "-1"], "--temperature must not be negative, got -1.0"),
-        (["--seconds", "0"], "--seconds must be positive, got 0.0"),
-        (["--beam", "100"], "--beam must be at most 99, got 100"),
+        (["--temperature", "-1"], "`temperature` must not be negative, got -1.0"),
+        (["--seconds", "0"], "`seconds` must be positive, got 0.0"),
+        (["--beam", "100"], "`beam` must lie in 1..99, got 100"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(
@@ -165,17 +181,55 @@ def test_an_out_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest
     assert "choose another --out" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
-def test_a_full_disk_ends_the_run_with_the_next_step_and_loses_no_earlier_row(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+SAMPLE = Sample(
+    **dict.fromkeys(("cached", "prefilled", "answer", "error")),
+    **dict.fromkeys(("work", "span", "injected", "wasted", "unobserved", "explored", "requests", "children", "refused"), 1),
+    **dict.fromkeys(("engine_seconds", "wall_seconds"), 1.0),
+    problem="3,5,7,11=24",
+    numbers=[11, 7, 5, 3],
+    target=24,
+    correct=False,
+    status="finished",
+    at_once=1,
+)
+
+
+@pytest.mark.parametrize("room", [0, 100])
+def test_a_full_disk_ends_the_run_with_the_next_step_and_leaves_whole_rows(tmp_path: Path, room: int) -> None:
+    """A limit on the size of files stands for the disk: writing past it fails, after a part of the row when there is room for one."""
+    with SampleFolder(tmp_path, {"experiment": {}}) as folder:
+        folder.append(SAMPLE)
+        size = (tmp_path / "samples.jsonl").stat().st_size
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
+        try:
+            with pytest.raises(ConfigError, match="Rows written so far are safe: make room and run the same command again"):
+                folder.append(SAMPLE.model_copy(update={"epoch": 1}))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+        folder.append(SAMPLE.model_copy(update={"epoch": 2}))
+    assert [sample.epoch for sample in read_samples(tmp_path)] == [0, 2]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"experiment": 3}'])
+def test_an_eval_into_a_folder_with_a_damaged_config_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
-    evaluate(tmp_path, "--limit", "2")
-    (tmp_path / "samples.jsonl").rename(tmp_path / "earlier")
-    (tmp_path / "samples.jsonl.part").symlink_to("/dev/full")
+    (tmp_path / "config.json").write_text(content)
     assert evaluate(tmp_path, "--limit", "2") == 2
-    assert (
-        "No space left on device. Rows written so far are safe: make room and run the same command again" in capsys.readouterr().err
-    )
+    assert "config.json is damaged" in capsys.readouterr().err
+
+
+def test_several_tries_at_one_problem_do_not_count_as_several_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(tmp_path / "one", "--limit", "6", "--method", "serial")
+    evaluate(tmp_path / "four", "--limit", "6", "--method", "serial", "--epochs", "4")
+    capsys.readouterr()
+    main(["report", str(tmp_path / "one"), str(tmp_path / "four"), "--json"])
+    one, four = json.loads(capsys.readouterr().out)
+    assert (four["problems"], four["tries"]) == (6, 24)
+    assert (one["accuracy"], one["accuracy_error"]) == (four["accuracy"], four["accuracy_error"])
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"experiment": 3}'])

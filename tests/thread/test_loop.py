@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from orchestra.engine import Request, Sampling
+from orchestra.engine import Completion, Request, Sampling, Timings
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import EngineError
@@ -135,6 +135,64 @@ def test_parallel_children_never_sample_more_than_the_tree_may_spend() -> None:
     )
     tree = run(engine, limits=Limits(window=200, tree_tokens=150))
     assert ledger(tree).work <= 150
+
+
+def test_children_wait_for_what_their_siblings_leave_of_the_budget() -> None:
+    children = {prompt: [30, NONE, END] for prompt in CHILDREN}
+    engine = engine_for(script({PROMPT: CALLS, **children, with_results(NONE, NONE, NONE): [NONE, END]}))
+    tree = run(engine, limits=Limits(window=50, tree_tokens=60))
+    assert [thread.status for thread in tree.threads] == ["finished"] * 4
+    assert ledger(tree).work == 7 + 3 * 3 + 2
+
+
+def test_a_child_for_which_no_token_is_left_is_refused_not_started() -> None:
+    answers = {PROMPT: CALLS, **CHILDREN, with_results(CUT, REFUSED, REFUSED): [NONE, END]}
+    tree = run(engine_for(script(answers)), limits=Limits(window=100, tree_tokens=40))
+    assert [(thread.status, thread.started is None) for thread in tree.threads[1:]] == [
+        ("cut", False),
+        ("refused", True),
+        ("refused", True),
+    ]
+    assert ledger(tree).children == 1 and ledger(tree).refused == 2
+    assert ledger(tree).work == 40
+
+
+def test_words_of_a_lost_attempt_are_neither_context_nor_result() -> None:
+    class Retrying(ScriptedEngine):
+        """Its first attempt at a child breaks off in mid-stream, as over HTTP."""
+
+        async def generate(self, request: Request) -> Completion:
+            if request.prompt[0] == CHILD and request.on_abort:
+                timings = Timings(submitted=self.now(), finished=self.now())
+                request.on_abort(Completion(token_ids=[GOAL, 41], logprobs=[0.0, 0.0], finish="abort", timings=timings))
+            return await super().generate(request)
+
+    answers = {PROMPT: [CALL, 21, WAIT], (CHILD, 21): [33, NONE, END], with_results(NONE): [NONE, END]}
+    tree = run(Retrying(script(answers), seconds_per_token=1.0), join="first")
+    (fork,) = tree.root.forks
+    assert fork.winner is None
+    assert ledger(tree).wasted == 2 and ledger(tree).work == 3 + 2 + 3 + 2
+
+
+@pytest.mark.parametrize("join", ["all", "first"])
+def test_a_bug_in_an_observer_is_raised_as_it_was_and_leaves_nothing_running(join: Join) -> None:
+    engine = engine_for(script({PROMPT: CALLS, **CHILDREN}))
+    threads: list[Thread] = []
+
+    def observe(event: Event) -> None:
+        threads.append(event.thread)
+        if event.kind == "ended":
+            raise KeyError("bug")
+
+    async def main() -> None:
+        limits = Limits(window=1_000)
+        with pytest.raises(KeyError, match="bug"):
+            await run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=limits, join=join, observer=observe)
+        assert await engine.running() == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtual(main())
+    assert all(thread.status != "running" for thread in threads)
 
 
 def test_running_out_of_seconds_cancels_every_thread_and_keeps_what_they_sampled() -> None:

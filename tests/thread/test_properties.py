@@ -91,20 +91,31 @@ def test_a_tree_never_samples_more_than_its_budget(seed: int, join: Join, cap: i
 
 
 @given(st.integers(1, 100), st.lists(st.tuples(st.integers(1, 50), st.floats(0, 1)), max_size=30))
-def test_reservations_never_exceed_the_cap_and_settling_returns_the_rest(cap: int, wishes: list[tuple[int, float]]) -> None:
+def test_parallel_reservations_never_exceed_the_cap_and_what_is_not_used_is_the_next_ones(
+    cap: int, wishes: list[tuple[int, float]]
+) -> None:
     budget = TokenBudget(cap)
-    open_grants: list[tuple[int, int]] = []
-    for wanted, share in wishes:
-        granted = budget.reserve(wanted)
+    held = used_by_all = 0
+
+    async def one(wanted: int, share: float) -> None:
+        nonlocal held, used_by_all
+        granted = await budget.reserve(wanted)
         assert granted <= wanted
-        open_grants.append((granted, round(granted * share)))
-        assert budget.spent + sum(grant for grant, _ in open_grants) <= cap
-        if len(open_grants) > 3:
-            budget.settle(*open_grants.pop(0))
-    for grant in open_grants:
-        budget.settle(*grant)
-    assert budget.spent <= cap
-    assert budget.reserve(cap) == cap - budget.spent
+        held += granted
+        assert budget.spent + held <= cap
+        await asyncio.sleep(share)
+        used = round(granted * share)
+        held, used_by_all = held - granted, used_by_all + used
+        budget.settle(granted, used)
+        assert granted or budget.spent == cap, "nobody goes without while there is something left"
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            for wish in wishes:
+                group.create_task(one(*wish))
+
+    run_virtual(main())
+    assert budget.spent == used_by_all <= cap
 
 
 def test_a_thread_replays_its_contexts_after_a_rewrite() -> None:

@@ -62,19 +62,19 @@ class Apr:
         return Branches([self.child_prompt(thread.prompt, spec) for spec in specs])
 
     def succeeded(self, child: Thread) -> bool:
-        return child.status == "finished" and self.markers.goal in child.sampled_ids
+        return child.status == "finished" and self.markers.goal in child.last_words
 
     def join(self, thread: Thread, children: Sequence[Thread]) -> Splice:
-        outcomes = [self.outcome(child.status, child.sampled_ids) for child in children]
+        outcomes = [self.outcome(child.status, child.last_words) for child in children]
         return Splice(self.results_block(outcomes), keep=self._block_start(thread))
 
-    def outcome(self, status: Status, sampled: Sequence[int]) -> tuple[int, ...]:
+    def outcome(self, status: Status, said: Sequence[int]) -> tuple[int, ...]:
         """What a parent sees of one child."""
         marker = self.markers
         match status:
-            case "finished" if marker.goal in sampled:
-                start = len(sampled) - 1 - list(reversed(sampled)).index(marker.goal)
-                return tuple(token for token in sampled[start:] if token != marker.end)
+            case "finished" if marker.goal in said:
+                start = len(said) - 1 - list(reversed(said)).index(marker.goal)
+                return tuple(token for token in said[start:] if token != marker.end)
             case "finished":
                 return (marker.none,)
             case "cut":
