@@ -6,23 +6,28 @@ import json
 from pathlib import Path
 
 
-def check_model(folder: Path) -> list[str]:
-    """What is wrong with a model folder, in words; empty when an engine can load it."""
+def check_model(folder: Path, *, tokenizer: bool = True) -> list[str]:
+    """What is wrong with a model folder, in words; empty when an engine can load it. Engines need no `tokenizer`.
+
+    Weights in the older format (pytorch_model*.bin) are not looked into.
+    """
     if not folder.is_dir():
         return [f"there is no folder {folder}"]
     problems = []
-    for name in ("config.json", "tokenizer.json"):
+    for name in ("config.json", "tokenizer.json") if tokenizer else ("config.json",):
         try:
             json.loads((folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             problems.append(f"{name} is missing")
+        except OSError as error:
+            problems.append(f"{name} cannot be read: {error.strerror}")
         except ValueError:
             problems.append(f"{name} is not JSON: {_hint(folder / name)}")
     try:
         shards = _shards(folder)
     except (ValueError, KeyError, TypeError, AttributeError):
         return [*problems, f"model.safetensors.index.json is damaged: {_hint(folder / 'model.safetensors.index.json')}"]
-    if not shards:
+    if not shards and not any(folder.glob("pytorch_model*.bin")):
         problems.append("there are no weights (*.safetensors)")
     return problems + [f"{shard.name} {problem}" for shard in shards if (problem := check_safetensors(shard))]
 
@@ -48,6 +53,8 @@ def check_safetensors(path: Path) -> str | None:
         end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
     except FileNotFoundError:
         return "is missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         return f"is not a safetensors file: {_hint(path)}"
     expected = 8 + length + end

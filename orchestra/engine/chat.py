@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from .base import Capabilities, Completion, Request
-from .connection import Connection, Piece
+from .connection import Connection, Piece, entering
 
 
 class TextCodec(Protocol):
@@ -34,7 +34,7 @@ class ChatEngine:
         codec: the tokenizer in whose ids requests and completions are written.
         fields: added to each request; a None removes the field of that name. A service that refuses `max_tokens` takes
             `{"max_tokens": None, "max_completion_tokens": 4096}`.
-        patience_s: how long to go on trying while the service is full or does not answer.
+        patience_s: how long to go on trying, from a request's first failure, while the service is full or does not answer.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class ChatEngine:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._connection)
-            await self._connection.reach()
+            with entering():
+                await self._connection.reach()
             stack.pop_all()
         return self
 
@@ -95,15 +96,16 @@ class ChatEngine:
         return {name: value for name, value in body.items() if value is not None}
 
     def _read(self, event: Mapping[str, Any]) -> Piece:
-        if not event["choices"]:
-            return Piece()
-        (choice,) = event["choices"]
-        text = (choice.get("message") or choice.get("delta") or {}).get("content")
+        with self._connection.reading(event):
+            if len(event["choices"]) == 0:
+                return Piece()
+            (choice,) = event["choices"]
+            text = (choice["message"] if "message" in choice else choice["delta"] or {}).get("content") or ""
+            # vLLM names the text that stopped it and leaves it out of the answer.
+            stop_text = choice.get("stop_reason")
+            finish_reason = choice.get("finish_reason")
+            if not isinstance(text, str):
+                raise TypeError(f"`content` must be text, got {text!r}")
         token_ids = self._codec.encode(text) if text else []
-        # vLLM names the text that stopped it and leaves it out of the answer.
-        stop = self._codec.encode(choice["stop_reason"]) if isinstance(choice.get("stop_reason"), str) else []
-        return Piece(
-            token_ids=[*token_ids, *stop],
-            finish_reason=choice.get("finish_reason"),
-            ends_with_stop_token=len(stop) == 1,
-        )
+        stop = self._codec.encode(stop_text) if isinstance(stop_text, str) else []
+        return Piece(token_ids=[*token_ids, *stop], finish_reason=finish_reason, ends_with_stop_token=len(stop) == 1)

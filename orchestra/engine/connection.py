@@ -1,16 +1,16 @@
 """A connection to an OpenAI-compatible server: the one file that names httpx.
 
 Connections are kept alive and not limited in number, and reading has no timeout, because a long answer is no failure. A request is sent
-again where another try can help (the server is full, starting, or gone for a moment) and nowhere else. Errors say what to do next.
+again where another try can help (the server is full, starting, or gone for a moment) and nowhere else. Whatever a server answers, what
+comes out is an answer or an `EngineError` that says what to do next.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,8 @@ from ..errors import ConfigError, EngineError
 from .base import Completion, Request
 from .sampled import Sampled
 
+KEY_VARIABLE = "ORCHESTRA_API_KEY"
+"""The environment variable in which `open_engine` looks for a server's key."""
 CONNECT_S = 10.0
 KEEP_ALIVE_S = 4.0
 """Less than the 5 s of uvicorn, vLLM's web server: a request must not meet a connection that is just being closed."""
@@ -50,9 +52,15 @@ class Piece:
 
 
 class Connection:
-    """One server at `url`, with or without "/v1" at its end. `patience_s`: how long to go on trying while it is unavailable."""
+    """One server at `url`, with or without "/v1" at its end. `patience_s`: how long to go on trying after a request's first failure.
+
+    Raises `ConfigError` for an address or a key that nothing can be sent with.
+    """
 
     def __init__(self, url: str, *, api_key: str | None, patience_s: float) -> None:
+        _check_url(url)
+        if api_key and not (api_key.isascii() and api_key.isprintable() and api_key.strip() == api_key):
+            raise ConfigError("the API key holds spaces at its ends, a line break or non-ASCII characters: copy it again")
         self._root = url.rstrip("/").removesuffix("/v1")
         self._patience_s = patience_s
         self.in_flight = 0
@@ -86,9 +94,10 @@ class Connection:
         headers = {"X-Session-ID": request.session} if request.session else {}
         submitted = time.monotonic()
         self.in_flight += 1
+        # Not stamina's own `timeout`, which runs from the start: a long answer that breaks off would never be asked for again.
         try:
             async for attempt in stamina.retry_context(
-                on=_backoff, attempts=None, timeout=self._patience_s, wait_max=MAX_BACKOFF_S
+                on=_backoff(self._patience_s), attempts=None, timeout=None, wait_max=MAX_BACKOFF_S
             ):
                 with attempt:
                     return await self._attempt(self.post(path, body, headers), Sampled(request, submitted), read)
@@ -107,15 +116,14 @@ class Connection:
                     sampled.cached_tokens = piece.cached_tokens
                     sampled.add(piece.token_ids, piece.logprobs, time.monotonic())
                     last = piece if piece.finish_reason else last
-            if last.finish_reason is None:
+            if last.finish_reason is None and streams(sampled.request):
                 raise Unavailable(f"{self.url} closed the stream in the middle of an answer: see its log")
             if last.finish_reason not in ("stop", "length"):
                 raise EngineError(f"{self.url} ended the request with {last.finish_reason!r}: see its log")
-        except asyncio.CancelledError:
-            sampled.abandon(time.monotonic())
-            raise
-        except EngineError:
-            if sampled.token_ids:
+            if last.ends_with_stop_token and not sampled.token_ids:
+                raise EngineError(f"{self.url} says that a stop token ended the answer, but sent no token: see its log")
+        except BaseException as error:  # a cancellation, or an observer's own error: what was sampled is counted all the same
+            if sampled.token_ids or not isinstance(error, EngineError):
                 sampled.abandon(time.monotonic())
             raise
         if last.finish_reason == "length":
@@ -127,29 +135,35 @@ class Connection:
     ) -> AsyncGenerator[dict[str, Any]]:
         """One attempt: yields the answer, or its pieces when `body` asks for a stream. Closing the generator closes the connection.
 
-        Raises `Unavailable` when another attempt can help, otherwise `ConfigError` or `EngineError`.
+        Raises `Unavailable` when another attempt can help, otherwise `EngineError`.
         """
         try:
             async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
                 await self._check(response)
                 if not body.get("stream"):
-                    yield json.loads(await response.aread())
+                    yield self._event(await response.aread())
                     return
                 async for line in response.aiter_lines():
-                    if line.startswith("data: ") and line != "data: [DONE]":
-                        yield self._event(line.removeprefix("data: "))
-        except _BROKEN as error:
-            raise self._unavailable(error) from error
+                    field, _, data = line.partition(":")
+                    if field == "data" and data.strip() != "[DONE]":
+                        yield self._event(data)
+                    elif field not in _EVENT_FIELDS:
+                        raise self._malformed(line)
+        except httpx.RequestError as error:
+            raise self._failed(error) from error
 
     async def reach(self) -> None:
-        """Raises `Unavailable` when nobody answers at all."""
-        await self._get(f"{self.url}/models")
+        """Raises `Unavailable` when nobody answers at all, and an `EngineError` of status 401 when the key is refused."""
+        response = await self._get(f"{self.url}/models")
+        if response.status_code == 401:  # not 403: a key may be good for chats and for nothing else
+            await self._check(response)
 
     async def models(self) -> dict[str, int | None]:
         """The models that the server offers, each with its context where that is told."""
         response = await self._get(f"{self.url}/models")
         await self._check(response)
-        return {model["id"]: model.get("max_model_len") for model in response.json()["data"]}
+        with self.reading(response.content):
+            return {str(model["id"]): model.get("max_model_len") for model in response.json()["data"]}
 
     async def metrics(self) -> str:
         """What vLLM exports for Prometheus; empty when the server has no such page."""
@@ -159,8 +173,16 @@ class Connection:
     async def _get(self, url: str) -> httpx.Response:
         try:
             return await self._client.get(url)
-        except _BROKEN as error:
-            raise self._unavailable(error) from error
+        except httpx.RequestError as error:
+            raise self._failed(error) from error
+
+    @contextmanager
+    def reading(self, content: object) -> Iterator[None]:
+        """Around what takes `content`, an answer of the server, apart: that it is not what it should be is an `EngineError`."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise self._malformed(content) from error
 
     async def _check(self, response: httpx.Response) -> None:
         if response.is_success:
@@ -168,26 +190,54 @@ class Connection:
         await response.aread()
         status, message = response.status_code, f"{self.url} answered {response.status_code}: {_message(response)}"
         if status in (401, 403):
-            raise ConfigError(f"{message} (pass the key that it wants as `api_key`)")
+            raise EngineError(
+                f"{message} (pass the key that it wants as `api_key`, or with `--engine URL` in the environment variable {KEY_VARIABLE})",
+                status=status,
+            )
         if status in (429, 503):
             after = response.headers.get("Retry-After", "")
             raise Unavailable(
                 f"{message} (too many requests: lower the concurrency, or add servers behind a router)",
                 status=status,
-                retry_after_s=min(float(after), MAX_RETRY_AFTER_S) if after.isdigit() else None,
+                retry_after_s=min(float(after), MAX_RETRY_AFTER_S) if after.isdecimal() else None,
             )
         raise EngineError(message, status=status)
 
-    def _event(self, data: str) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(data)
-        if error := event.get("error"):
-            raise EngineError(f"{self.url} failed in the middle of an answer: {error['message']}", status=error.get("code"))
+    def _event(self, data: str | bytes) -> dict[str, Any]:
+        with self.reading(data):
+            event: dict[str, Any] = json.loads(data)
+            error = event.get("error")
+        if error:
+            code = error.get("code") if isinstance(error, dict) else None
+            raise EngineError(
+                f"{self.url} failed in the middle of an answer: {_explanation(error)} (see its log)",
+                status=code if isinstance(code, int) else None,
+            )
         return event
 
-    def _unavailable(self, error: httpx.TransportError) -> Unavailable:
-        return Unavailable(
+    def _failed(self, error: httpx.RequestError) -> EngineError:
+        kind = Unavailable if isinstance(error, _BROKEN) else EngineError
+        return kind(
             f"{self.url} does not answer ({type(error).__name__}: {error}): check the address, and that the server is running and its log"
         )
+
+    def _malformed(self, content: object) -> EngineError:
+        text = content.decode(errors="replace") if isinstance(content, bytes) else str(content)
+        return EngineError(
+            f"{self.url} gave an answer that is not one of the OpenAI API: {text[:200]!r}. Check that the address is that of a model"
+            " server, and the log of what stands between, such as a proxy"
+        )
+
+
+@contextmanager
+def entering() -> Iterator[None]:
+    """Around the first requests of an engine: that the server refuses the key is then a matter of configuration."""
+    try:
+        yield
+    except EngineError as error:
+        if error.status in (401, 403):
+            raise ConfigError(str(error)) from error
+        raise
 
 
 def streams(request: Request) -> bool:
@@ -196,13 +246,38 @@ def streams(request: Request) -> bool:
 
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+_EVENT_FIELDS = ("", "data", "event", "id", "retry")
+"""What a line of an event stream begins with; "" are comments and the empty lines between events."""
 
 
-def _backoff(error: Exception) -> bool | float:
-    """Whether to try again after `error`; a number is the wait in seconds that the server asks for."""
-    if not isinstance(error, Unavailable):
-        return False
-    return True if error.retry_after_s is None else error.retry_after_s
+def _check_url(url: str) -> None:
+    try:
+        parsed = httpx.URL(url)
+        problem = "" if parsed.scheme in ("http", "https") and parsed.host else "it lacks http:// or a host"
+        if parsed.port is not None and parsed.port > 65535:
+            problem = f"there is no port {parsed.port}"
+    except httpx.InvalidURL as error:
+        problem = str(error)
+    if problem:
+        raise ConfigError(f"{url!r} is not the address of a server ({problem}): write it as http://HOST:PORT/v1")
+
+
+def _backoff(patience_s: float) -> Callable[[Exception], bool | float]:
+    """Says of each failure of one request whether to try again; a number is the wait in seconds that the server asks for."""
+    give_up_at: float | None = None
+
+    def try_again(error: Exception) -> bool | float:
+        nonlocal give_up_at
+        if not isinstance(error, Unavailable):
+            return False
+        now = time.monotonic()
+        if give_up_at is None:
+            give_up_at = now + patience_s
+        if now >= give_up_at:
+            return False
+        return True if error.retry_after_s is None else error.retry_after_s
+
+    return try_again
 
 
 def _message(response: httpx.Response) -> str:
@@ -211,5 +286,8 @@ def _message(response: httpx.Response) -> str:
         content = response.json()
     except ValueError:
         return response.text[:500]
-    error = content.get("error", content) if isinstance(content, dict) else content
+    return _explanation(content.get("error", content) if isinstance(content, dict) else content)
+
+
+def _explanation(error: object) -> str:
     return str(error.get("message", error) if isinstance(error, dict) else error)

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ..errors import ConfigError, EngineError
 from .base import Capabilities, Completion, Request
-from .connection import Connection, Piece, streams
+from .connection import Connection, Piece, entering, streams
 
 
 class HttpEngine:
@@ -30,7 +30,7 @@ class HttpEngine:
         url: of the server, such as "http://localhost:8000".
         model: as the server calls it; may be left out when it serves one only.
         priority: pass `Request.priority` on, which needs a server with `--scheduling-policy priority`.
-        patience_s: how long to go on trying while the server is full or does not answer.
+        patience_s: how long to go on trying, from a request's first failure, while the server is full or does not answer.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class HttpEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        return await self._connection.complete("completions", self._body(request), request, _read)
+        return await self._connection.complete("completions", self._body(request), request, self._read)
 
     async def running(self) -> int:
         """What the server's metrics say, other clients' requests included; where it has none, this client's own requests."""
@@ -66,12 +66,13 @@ class HttpEngine:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._connection)
-            models = await self._connection.models()
-            if self._model is None and len(models) == 1:
-                (self._model,) = models
-            if self._model not in models:
-                raise ConfigError(f"{self._connection.url} has no model {self._model!r}: pass one of {list(models)} as `model`")
-            await self._probe(models[self._model])
+            with entering():
+                models = await self._connection.models()
+                if self._model is None and len(models) == 1:
+                    (self._model,) = models
+                if self._model not in models:
+                    raise ConfigError(f"{self._connection.url} has no model {self._model!r}: pass one of {list(models)} as `model`")
+                await self._probe(models[self._model])
             stack.pop_all()
         return self
 
@@ -93,19 +94,23 @@ class HttpEngine:
         try:
             (event,) = [event async for event in self._connection.post("completions", body)]
         except EngineError as error:
+            if error.status in (401, 403):
+                raise
             raise EngineError(f"{error}. If this is not a vLLM server, use `ChatEngine`", status=error.status) from error
-        (choice,) = event["choices"]
-        if choice.get("token_ids") is None:
-            raise ConfigError(
-                f"{self._connection.url} returns no token ids, so it is not a vLLM server:"
-                " use `ChatEngine` for it, which works with text and is not token-exact"
-            )
-        self._processed_logprobs = choice["logprobs"]["token_logprobs"] == [0.0]
+        with self._connection.reading(event):
+            (choice,) = event["choices"]
+            if choice.get("token_ids") is None:
+                raise ConfigError(
+                    f"{self._connection.url} returns no token ids, so it is not a vLLM server:"
+                    " use `ChatEngine` for it, which works with text and is not token-exact"
+                )
+            self._processed_logprobs = choice["logprobs"]["token_logprobs"] == [0.0]
+            cached_tokens = event["usage"].get("prompt_tokens_details") is not None
         block = re.search(r'^vllm:cache_config_info\{.*\bblock_size="(\d+)"', await self._connection.metrics(), re.MULTILINE)
         self._capabilities = Capabilities(
             token_exact=True,
             logprobs=True,
-            cached_tokens=event["usage"].get("prompt_tokens_details") is not None,
+            cached_tokens=cached_tokens,
             cache_block=int(block[1]) if block else None,
             context=context,
         )
@@ -144,17 +149,17 @@ class HttpEngine:
             body["priority"] = request.priority
         return body
 
-
-def _read(event: Mapping[str, Any]) -> Piece:
-    details = (event.get("usage") or {}).get("prompt_tokens_details") or {}
-    cached_tokens = details.get("cached_tokens")
-    if not event["choices"]:  # the last event of a stream
-        return Piece(cached_tokens=cached_tokens)
-    (choice,) = event["choices"]
-    return Piece(
-        token_ids=choice["token_ids"],
-        logprobs=(choice["logprobs"] or {}).get("token_logprobs", ()),
-        finish_reason=choice["finish_reason"],
-        ends_with_stop_token=choice["finish_reason"] == "stop",
-        cached_tokens=cached_tokens,
-    )
+    def _read(self, event: Mapping[str, Any]) -> Piece:
+        with self._connection.reading(event):
+            details = (event.get("usage") or {}).get("prompt_tokens_details") or {}
+            cached_tokens = details.get("cached_tokens")
+            if len(event["choices"]) == 0:  # the last event of a stream
+                return Piece(cached_tokens=cached_tokens)
+            (choice,) = event["choices"]
+            return Piece(
+                token_ids=[int(token) for token in choice["token_ids"]],
+                logprobs=[float(logprob) for logprob in (choice["logprobs"] or {}).get("token_logprobs", ())],
+                finish_reason=choice["finish_reason"],
+                ends_with_stop_token=choice["finish_reason"] == "stop",
+                cached_tokens=cached_tokens,
+            )

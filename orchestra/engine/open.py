@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,14 +34,17 @@ def open_engine(
 ) -> Engine:
     """The engine that `spec` names: "auto", "vllm", "transformers", "scripted", or the URL of a server. Enter it to start it.
 
+    A server that wants a key gets that of the environment variable ORCHESTRA_API_KEY.
+
     `model` is a folder or a name on the Hugging Face Hub, for engines that load one, and the model's name for a server that has several;
     `answer` plays for the scripted engine; `max_requests` is how many are decoded together, others wait. Raises `ConfigError` for an unknown
-    name, a missing package, or a missing model.
+    name, a wrong address, a missing package, or a missing model.
     """
     if spec.startswith(("http://", "https://")):
+        from .connection import KEY_VARIABLE
         from .http import HttpEngine
 
-        return HttpEngine(spec, model=None if model is None else str(model))
+        return HttpEngine(spec, model=None if model is None else str(model), api_key=os.environ.get(KEY_VARIABLE))
     kind = choose() if spec == "auto" else spec
     if kind not in ENGINES:
         raise ConfigError(f"unknown engine {spec!r}: use one of {', '.join(ENGINES)}, or the URL of a server (http://HOST:PORT/v1)")

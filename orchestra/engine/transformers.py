@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import ConfigError, EngineError
+from ..model_files import check_model
 from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
 
 if TYPE_CHECKING:
@@ -227,9 +228,9 @@ def _load(path: Path, dtype: DType, device: str | None) -> tuple[Decoder, _Limit
         from .decoder import Decoder
     except ImportError as error:
         raise ConfigError(f"transformers cannot be imported ({error}): `pip install 'orchestra[transformers]'`") from error
-    if not (path / "config.json").is_file():
+    if problems := check_model(path, tokenizer=False):
         raise ConfigError(
-            f"no model in {str(path)!r}: it needs a `config.json` and weights; get one with `hf download NAME --local-dir {path}`"
+            f"no whole model in {str(path)!r} ({'; '.join(problems)}): get one with `hf download NAME --local-dir {path}`"
         )
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

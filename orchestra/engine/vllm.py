@@ -11,21 +11,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-import multiprocessing
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConfigError, EngineError
-from . import parent_death
+from ..model_files import check_model
 from .base import Capabilities, Completion, Request
+from .child_processes import check_main_guard, child_processes
 from .sampled import Sampled
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
 
 CPU_BLOCK = 32
 """Tokens in a cache block on a CPU. vLLM's kernels there want multiples of 32; the smallest wastes least at each fork."""
-ENVIRONMENT = {
+ENVIRONMENT = {  # for vLLM's import and for its child processes, where the user has not set it
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
     "VLLM_NO_USAGE_STATS": "1",
     # Errors only, and not in between the program's own output. The rest silences warnings of child processes.
@@ -75,6 +72,7 @@ class VllmEngine:
         self._llm: AsyncLLM | None = None
         self._ids = itertools.count()
         self._live: set[str] = set()
+        self._aborts: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
@@ -104,7 +102,6 @@ class VllmEngine:
     async def generate(self, request: Request) -> Completion:
         llm = self._started()
         self._check(request, llm)
-        from vllm.exceptions import VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         request_id = f"orchestra-{next(self._ids)}"
@@ -113,13 +110,7 @@ class VllmEngine:
         finish: str | None = None
         self._live.add(request_id)
         try:
-            # Not `llm.generate()`: when that is cancelled, it throws away what had been sampled.
-            outputs = await llm.add_request(
-                request_id,
-                {"type": "token", "prompt_token_ids": list(request.prompt)},
-                _params(request),
-                priority=request.priority,
-            )
+            outputs = await self._submit(llm, request_id, request)
             while finish is None:
                 finish = self._take(outputs.get_nowait() or await outputs.get(), sampled)
         except EngineDeadError as error:
@@ -127,17 +118,18 @@ class VllmEngine:
                 "the vLLM engine process died; its own error is further up in the log. Leave this engine and start a new one"
                 " (when memory ran out: with fewer `max_num_seqs` or a smaller `context`)"
             ) from error
-        except (ValueError, VLLMValidationError) as error:
-            raise EngineError(f"vLLM refused the request: {error}") from error
         finally:
             self._live.discard(request_id)
             if finish is None:
-                # This puts the final output into `outputs` at once; only the message to the engine process takes its time.
-                await llm.abort(request_id)
-                with suppress(EngineDeadError):
-                    if outputs is not None and (last := outputs.get_nowait()):
-                        self._take(last, sampled)
-                sampled.abandon(self.now())
+                try:
+                    await self._abort(llm, request_id)
+                finally:
+                    try:  # `on_tokens` may raise here, too
+                        with suppress(EngineDeadError):
+                            if outputs is not None and (last := outputs.get_nowait()):
+                                self._take(last, sampled)
+                    finally:
+                        sampled.abandon(self.now())
         if finish == "stop":
             return sampled.completion("stop", self.now(), stop_token=sampled.token_ids[-1])
         if finish == "length":
@@ -147,6 +139,40 @@ class VllmEngine:
             f"vLLM ended the request with {finish!r} after {len(sampled.token_ids)} tokens: was the engine left or paused before it"
             " was finished?"
         )
+
+    async def _submit(self, llm: AsyncLLM, request_id: str, request: Request) -> RequestOutputCollector:
+        from vllm.exceptions import VLLMValidationError
+
+        try:
+            # Not `llm.generate()`: when that is cancelled, it throws away what had been sampled.
+            return await llm.add_request(
+                request_id,
+                {"type": "token", "prompt_token_ids": list(request.prompt)},
+                _params(request),
+                priority=request.priority,
+            )
+        except (ValueError, VLLMValidationError) as error:
+            raise EngineError(f"vLLM refused the request: {error}") from error
+
+    async def _abort(self, llm: AsyncLLM, request_id: str) -> None:
+        """Puts the final output into the request's collector and tells the engine process.
+
+        That happens whole even when the caller is cancelled meanwhile, once more: a deadline may meet a join that already cancels.
+        """
+        abort = asyncio.create_task(llm.abort(request_id), name=f"abort {request_id}")
+        self._aborts.add(abort)
+        abort.add_done_callback(self._aborts.discard)
+        cancelled: asyncio.CancelledError | None = None
+        while not abort.done():
+            try:
+                await asyncio.wait([abort])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        try:
+            abort.result()
+        finally:
+            if cancelled:
+                raise cancelled
 
     def _take(self, output: RequestOutput, sampled: Sampled) -> str | None:
         """Adds one output (all tokens, or those since the last when they are streamed) and returns how the request ended, if it did."""
@@ -162,16 +188,20 @@ class VllmEngine:
         return len(self._live)
 
     async def __aenter__(self) -> Self:
-        _check_main_guard()
-        _check_weights(self._model)
-        with _environment(), _children_without_ctrl_c():
+        check_main_guard()
+        _check_folder(self._model)
+        with child_processes(ENVIRONMENT):
             self._llm = self._start()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         llm, self._llm = self._started(), None
-        await llm.abort(self._live)  # else they would wait for ever
-        llm.shutdown()
+        try:
+            await llm.abort(self._live)  # else they would wait for ever
+            if self._aborts:
+                await asyncio.wait(self._aborts)
+        finally:
+            llm.shutdown()
 
     def _start(self) -> AsyncLLM:
         try:
@@ -247,56 +277,13 @@ def _params(request: Request) -> SamplingParams:
     )
 
 
-@contextmanager
-def _children_without_ctrl_c() -> Iterator[None]:
-    """A terminal sends Ctrl-C to every process in it. The engine's would die of it in mid-request, with pages of tracebacks, before this
-    process has cancelled anything; a blocked signal is inherited by children, and they still end when they are told to. The price: Ctrl-C
-    during the start takes effect when the start is over."""
-    resource_tracker.ensure_running()  # the first child would start it, and that unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Sets `ENVIRONMENT` where the user has not, for vLLM's import and for the child processes that start meanwhile."""
-    missing = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
-    missing[parent_death.VARIABLE] = str(os.getpid())
-    os.environ |= missing
-    try:
-        yield
-    finally:
-        for name in missing:
-            os.environ.pop(name, None)
-
-
-def _check_main_guard() -> None:
-    # Set by multiprocessing while a spawned child imports the script that started it.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise ConfigError(
-            'vLLM starts child processes by importing this script again: put the code that runs it under `if __name__ == "__main__":`'
-        )
-
-
-def _check_weights(model: str) -> None:
+def _check_folder(model: str) -> None:
     """Finds a missing folder or a damaged file in milliseconds; vLLM takes seconds and says less."""
     folder = Path(model)
-    if not folder.exists():
-        if folder.is_absolute() or model.startswith(".") or model.count("/") > 1:
-            raise ConfigError(
-                f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub"
-            )
-        return
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"{model!r} is not a model folder: it has no config.json")
-    from safetensors import SafetensorError, safe_open
-
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="numpy"):
-                pass
-        except SafetensorError as error:
-            raise ConfigError(f"{str(file)!r} is damaged ({error}): download or save the model again") from error
+    if folder.exists():
+        if problems := check_model(folder, tokenizer=False):
+            raise ConfigError(f"{model!r} is not a whole model: {'; '.join(problems)}")
+    elif folder.is_absolute() or model.startswith(".") or model.count("/") > 1:
+        raise ConfigError(
+            f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub"
+        )

@@ -11,14 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tiny_model import TinyModel
+from tiny_model import TinyModel, Words
 
 from orchestra.engine.base import Engine
+from orchestra.engine.chat import ChatEngine
 from orchestra.engine.http import HttpEngine
 from orchestra.engine.scripted import ScriptedEngine
 
 TRANSFORMERS, SCRIPTED = "transformers", "scripted"
-VLLM, HTTP = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http"))
+VLLM, HTTP, CHAT = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http", "chat"))
 
 SERVER_FLAGS = (
     *("--dtype=float32", "--block-size=32", "--enforce-eager", "--max-num-seqs=64", "--scheduling-policy=priority"),
@@ -68,6 +69,12 @@ async def http_engine(server: str) -> AsyncIterator[Engine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+async def chat_engine(server: str) -> AsyncIterator[Engine]:
+    async with ChatEngine(server, "tiny", Words()) as engine:
+        yield engine
+
+
 @pytest.fixture(scope="module")
 async def transformers_engine(tiny: TinyModel) -> AsyncIterator[Engine]:
     from orchestra.engine.transformers import TransformersEngine
@@ -85,14 +92,20 @@ async def scripted_engine() -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP], scope="module")
+@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP, CHAT], scope="module")
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_engine")
 
 
-@pytest.fixture(params=[TRANSFORMERS, VLLM, HTTP], scope="module")
+@pytest.fixture(params=[TRANSFORMERS, VLLM, HTTP, CHAT], scope="module")
 def model_engine(request: pytest.FixtureRequest) -> Any:
     """Those that run the tiny model."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
+@pytest.fixture(params=[TRANSFORMERS, VLLM, HTTP], scope="module")
+def exact_engine(request: pytest.FixtureRequest) -> Any:
+    """Those of them that know the model's tokens, not only its text."""
     return request.getfixturevalue(f"{request.param}_engine")
 
 

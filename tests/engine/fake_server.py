@@ -21,6 +21,8 @@ class Reply:
     body: Any = None
     events: Sequence[Any] | None = None
     drops: bool = False
+    after_s: float = 0.0
+    """How long the server works before it answers or drops."""
     hangs: bool = False
     """Nothing more comes after the events, but the connection stays open."""
 
@@ -46,11 +48,17 @@ def completion(*token_ids: int, logprob: float = 0.0, finish: str | None = "stop
     }
 
 
+def said(*token_ids: int, finish: str | None = "stop", **more: str) -> dict[str, Any]:
+    """As a chat service answers, whole or in an event of its streams; token i is written "ti"."""
+    text = {"role": "assistant", "content": "".join(f"t{token} " for token in token_ids)}
+    return {"choices": [{"message" if finish else "delta": text, "finish_reason": finish, **more}]}
+
+
 class FakeServer:
     def __init__(self) -> None:
         self.url = ""
         self.pages: dict[str, Any] = {"/v1/models": MODELS}
-        """What GET returns; 404 for other paths."""
+        """What GET returns, a body or a `Reply`; 404 for other paths."""
         self.replies: list[Reply] = []
         """To one POST each, in this order."""
         self.asked: list[Asked] = []
@@ -69,7 +77,7 @@ class FakeServer:
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             if method == "GET":
                 page = self.pages.get(path)
-                reply = Reply(status=404, body={}) if page is None else Reply(body=page)
+                reply = page if isinstance(page, Reply) else Reply(status=404, body={}) if page is None else Reply(body=page)
             else:
                 self.asked.append(Asked(path, headers, json.loads(body)))
                 reply = self.replies.pop(0)
@@ -78,6 +86,7 @@ class FakeServer:
             writer.close()
 
     async def _send(self, reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(reply.after_s)
         if reply.drops and reply.events is None:
             return
         if reply.events is None:

@@ -1,26 +1,18 @@
-"""What `HttpEngine` sends, and what it makes of answers that no healthy vLLM gives."""
+"""What `HttpEngine` sends, and what it learns from a server. How it meets failures is in test_connection.py."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import stamina
 from fake_server import FakeServer, Reply, completion, fake_server
 
-from orchestra.engine.base import Completion, Request, Sampling
+from orchestra.engine.base import Request, Sampling
 from orchestra.engine.http import HttpEngine
 from orchestra.errors import ConfigError, EngineError
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def three_attempts_without_waiting() -> Iterator[None]:
-    with stamina.set_testing(True, attempts=3):
-        yield
 
 
 @pytest.fixture
@@ -89,81 +81,6 @@ async def test_the_key_is_sent(fake: FakeServer) -> None:
         assert fake.asked[-1].headers["authorization"] == "Bearer secret"
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_a_full_server_is_asked_again(fake: FakeServer, engine: HttpEngine, status: int) -> None:
-    full = Reply(status=status, body={"error": {"message": "the queue is full"}})
-    fake.replies += [full, full, Reply(body=completion(3))]
-    assert (await engine.generate(ask())).token_ids == [3]
-    fake.replies += [full, full, full]
-    with pytest.raises(EngineError, match=f"{fake.url}/v1 answered {status}: the queue is full .*lower the concurrency") as caught:
-        await engine.generate(ask())
-    assert caught.value.status == status
-
-
-async def test_a_server_says_how_long_to_wait(fake: FakeServer, engine: HttpEngine) -> None:
-    fake.replies += [Reply(status=503, headers={"Retry-After": "1"}, body={}), Reply(body=completion(3))]
-    waits = list[float]()
-    stamina.instrumentation.set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
-    try:
-        with stamina.set_testing(False):
-            await engine.generate(ask())
-    finally:
-        stamina.instrumentation.set_on_retry_hooks(None)
-    assert waits == [1.0]
-
-
-async def test_a_connection_that_breaks_before_the_answer_is_tried_again(fake: FakeServer, engine: HttpEngine) -> None:
-    fake.replies += [Reply(drops=True), Reply(body=completion(3))]
-    assert (await engine.generate(ask())).token_ids == [3]
-
-
-@pytest.mark.parametrize("status", [400, 404, 500])
-async def test_what_another_try_cannot_help_is_tried_once(fake: FakeServer, engine: HttpEngine, status: int) -> None:
-    fake.replies += [Reply(status=status, body={"error": {"message": "no"}})]
-    with pytest.raises(EngineError, match=f"answered {status}: no") as caught:
-        await engine.generate(ask())
-    assert caught.value.status == status
-    assert len(fake.asked) == 1
-
-
-@pytest.mark.parametrize("ending", [{"drops": True}, {}], ids=["broken off", "closed"])
-async def test_tokens_of_an_interrupted_stream_are_waste_and_the_request_starts_again(
-    fake: FakeServer, engine: HttpEngine, ending: dict[str, Any]
-) -> None:
-    wasted, seen = list[Completion](), list[Sequence[int]]()
-    fake.replies += [
-        Reply(events=[completion(3, finish=None), completion(4, 5, finish=None)], **ending),
-        Reply(events=[completion(6, finish=None), completion(7, finish="length"), "[DONE]"]),
-    ]
-    done = await engine.generate(ask(on_tokens=seen.append, on_abort=wasted.append))
-    assert (done.token_ids, done.finish) == ([6, 7], "length")
-    assert [(completion.token_ids, completion.finish) for completion in wasted] == [([3, 4, 5], "abort")]
-    assert seen == [[3], [4, 5], [6], [7]]
-
-
-async def test_an_error_in_a_stream_is_raised_and_its_tokens_are_waste(fake: FakeServer, engine: HttpEngine) -> None:
-    wasted = list[Completion]()
-    fake.replies += [Reply(events=[completion(3, finish=None), {"error": {"message": "engine died", "code": 500}}])]
-    with pytest.raises(EngineError, match="engine died"):
-        await engine.generate(ask(on_abort=wasted.append))
-    assert [completion.token_ids for completion in wasted] == [[3]]
-    assert len(fake.asked) == 1
-
-
-async def test_cancelling_closes_the_connection(fake: FakeServer, engine: HttpEngine) -> None:
-    aborted, seen = list[Completion](), asyncio.Event()
-    fake.replies += [Reply(events=[completion(3, finish=None)], hangs=True)]
-    task = asyncio.create_task(engine.generate(ask(on_tokens=lambda _: seen.set(), on_abort=aborted.append)))
-    await seen.wait()
-    assert await engine.running() == 1  # this server has no metrics
-    task.cancel()
-    await asyncio.wait([task])
-    assert task.cancelled()
-    assert [completion.token_ids for completion in aborted] == [[3]]
-    assert await engine.running() == 0
-    await fake.left.wait()
-
-
 async def test_raw_logprobs_are_kept_only_where_they_are_those_drawn_from(fake: FakeServer) -> None:
     fake.reply(completion(5, logprob=-1.0), completion(3, logprob=-2.0), completion(3) | {"choices": [without_logprobs(3)]})
     async with HttpEngine(fake.url) as engine:
@@ -192,20 +109,6 @@ async def test_an_answer_is_no_longer_than_the_context_leaves_room_for(fake: Fak
     assert fake.asked[-1].body["max_tokens"] == 97
 
 
-async def test_a_server_that_is_not_there_is_named() -> None:
-    async with fake_server() as gone:
-        pass
-    with pytest.raises(EngineError, match=f"{gone.url}/v1 does not answer .*check the address"):
-        async with HttpEngine(gone.url):
-            pass
-
-
-async def test_a_server_that_goes_away_is_named(fake: FakeServer, engine: HttpEngine) -> None:
-    fake.replies += [Reply(drops=True)] * 3
-    with pytest.raises(EngineError, match=f"{fake.url}/v1 does not answer .*its log"):
-        await engine.generate(ask())
-
-
 async def test_an_unknown_model_is_met_with_the_list_of_those_served(fake: FakeServer) -> None:
     with pytest.raises(ConfigError, match=r"has no model 'huge': pass one of \['tiny'\]"):
         async with HttpEngine(fake.url, "huge"):
@@ -226,7 +129,15 @@ async def test_a_server_that_refuses_token_ids_is_referred_to_the_chat_engine(fa
             pass
 
 
-async def test_a_refused_key_is_a_matter_of_configuration(fake: FakeServer) -> None:
+@pytest.mark.parametrize("page", ["<html>hello</html>", {"oops": 1}, {"data": [{}]}, []], ids=str)
+async def test_a_page_that_lists_no_models_is_an_error_with_the_address(fake: FakeServer, page: Any) -> None:
+    fake.pages["/v1/models"] = page
+    with pytest.raises(EngineError, match=f"{fake.url}/v1 gave .*Check that the address"):
+        async with HttpEngine(fake.url):
+            pass
+
+
+async def test_a_key_that_is_refused_for_completions_is_a_matter_of_configuration(fake: FakeServer) -> None:
     fake.replies += [Reply(status=401, body={"error": {"message": "who are you?"}})]
     with pytest.raises(ConfigError, match="who are you.*`api_key`"):
         async with HttpEngine(fake.url):

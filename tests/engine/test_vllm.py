@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import shutil
@@ -10,6 +11,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tiny_model import TinyModel
@@ -37,7 +40,7 @@ async def test_a_missing_folder_is_named() -> None:
 
 
 async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"'{tmp_path}' is not a model folder: it has no config.json"):
+    with pytest.raises(ConfigError, match=f"'{tmp_path}' is not a whole model: config.json is missing"):
         await enter(VllmEngine(tmp_path))
 
 
@@ -45,7 +48,24 @@ async def test_a_truncated_weights_file_is_named(tiny: TinyModel, tmp_path: Path
     folder = shutil.copytree(tiny.folder, tmp_path / "model")
     weights = folder / "model.safetensors"
     os.truncate(weights, weights.stat().st_size // 2)
-    with pytest.raises(ConfigError, match=f"'{weights}' is damaged .*: download or save the model again"):
+    with pytest.raises(
+        ConfigError, match=f"'{folder}' is not a whole model: model.safetensors is .* bytes long.*download it again"
+    ):
+        await enter(VllmEngine(folder))
+
+
+async def test_a_folder_without_weights_is_named(tiny: TinyModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny.folder, tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ConfigError, match=f"'{folder}' is not a whole model: there are no weights"):
+        await enter(VllmEngine(folder))
+
+
+async def test_a_missing_shard_is_named(tiny: TinyModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny.folder, tmp_path / "model")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ConfigError, match=f"'{folder}' is not a whole model: model-2.safetensors is missing"):
         await enter(VllmEngine(folder))
 
 
@@ -67,6 +87,74 @@ async def test_a_script_without_main_guard_is_told_so(tiny: TinyModel, monkeypat
 async def test_an_engine_that_was_not_entered_says_so() -> None:
     with pytest.raises(ConfigError, match="async with VllmEngine"):
         await VllmEngine("/no/such/model").generate(ask(7))
+
+
+class SlowToAbort:
+    """In place of `AsyncLLM`: telling the engine process of an abort takes its time."""
+
+    def __init__(self) -> None:
+        model = SimpleNamespace(max_model_len=100, get_vocab_size=lambda: 64)
+        self.vllm_config = SimpleNamespace(model_config=model)
+        self.aborting, self.deliver = asyncio.Event(), asyncio.Event()
+        self.log = list[str]()
+
+    async def add_request(self, request_id: str, *_: Any, **__: Any) -> Any:
+        self.outputs = asyncio.Queue[Any]()
+        return SimpleNamespace(get=self.outputs.get, get_nowait=lambda: None if self.outputs.empty() else self.outputs.get_nowait())
+
+    async def abort(self, request_ids: str | set[str]) -> None:
+        if isinstance(request_ids, str):
+            part = SimpleNamespace(token_ids=[3, 4, 5], logprobs=None, finish_reason="abort")
+            self.outputs.put_nowait(SimpleNamespace(outputs=[part], num_cached_tokens=0))
+            self.aborting.set()
+            await self.deliver.wait()
+            self.log.append("delivered")
+
+    def shutdown(self) -> None:
+        self.log.append("shut down")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowToAbort:
+    llm = SlowToAbort()
+    monkeypatch.setattr(VllmEngine, "_start", lambda _: llm)
+    return llm
+
+
+async def start(engine: VllmEngine, aborted: list[Completion]) -> asyncio.Task[Completion]:
+    request = Request(prompt=[7], sampling=Sampling(max_tokens=9), on_abort=aborted.append)
+    task = asyncio.create_task(engine.generate(request))
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 5])
+async def test_a_second_cancellation_loses_neither_the_tokens_nor_the_abort(tiny: TinyModel, slow: SlowToAbort, turns: int) -> None:
+    aborted = list[Completion]()
+    async with VllmEngine(tiny.folder) as engine:
+        task = await start(engine, aborted)
+        for _ in range(3):
+            task.cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await slow.aborting.wait()
+        assert not task.done()
+        slow.deliver.set()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert [completion.token_ids for completion in aborted] == [[3, 4, 5]]
+        assert slow.log == ["delivered"]
+
+
+async def test_leaving_waits_for_aborts_that_are_on_their_way(tiny: TinyModel, slow: SlowToAbort) -> None:
+    engine = VllmEngine(tiny.folder)
+    async with engine:
+        task = await start(engine, [])
+        task.cancel()
+        await slow.aborting.wait()
+        asyncio.get_running_loop().call_later(0.01, slow.deliver.set)
+    await asyncio.wait([task])
+    assert slow.log == ["delivered", "shut down"]
 
 
 @pytest.mark.vllm

@@ -17,6 +17,16 @@ END = 1
 CONTEXT = 512
 
 
+class Words:
+    """Its tokenizer, without a library."""
+
+    def encode(self, text: str) -> list[int]:
+        return [int(word.removeprefix("t")) for word in text.split()]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return " ".join(f"t{token}" for token in token_ids)
+
+
 @dataclass(frozen=True)
 class TinyModel:
     folder: Path
@@ -24,7 +34,7 @@ class TinyModel:
     @classmethod
     def save(cls, folder: Path) -> Self:
         import torch
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+        from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
         from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
         torch.manual_seed(0)
@@ -50,7 +60,7 @@ class TinyModel:
         tokenizer.decoder = decoders.WordPiece(cleanup=False)  # puts a space between words
         PreTrainedTokenizerFast(
             tokenizer_object=tokenizer,
-            eos_token=f"t{END}",
+            eos_token=AddedToken(f"t{END}", single_word=True),  # else it is also found in "t12"
             chat_template="{% for message in messages %}{{ message.content }}{% endfor %}",
         ).save_pretrained(folder)
         return cls(folder)
