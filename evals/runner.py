@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.problem import Problem
 from orchestra.engine import Engine
-from orchestra.errors import first_cause
+from orchestra.errors import EngineError, first_cause
 
 from .samples import Sample, SampleFolder
 
@@ -57,20 +57,30 @@ async def run_owed(
 ) -> None:
     """Run every (problem, epoch) that `folder` does not hold yet, `concurrency` at a time.
 
-    An engine failure becomes a row with `error`; the others go on. A row that cannot be written ends the run with `ConfigError`. Cancelling
+    An engine failure becomes a row with `error`; the others go on, until as many in a row as run at once have failed: then the engine is
+    taken for dead and `EngineError` ends the run, instead of every owed problem waiting in vain. A row that cannot be written ends the run with `ConfigError`. Cancelling
     (Ctrl-C) aborts what runs; finished rows are on disk.
     """
     owed: Iterator[tuple[Problem, int]] = iter(
         [(problem, epoch) for epoch in range(epochs) for problem in problems if (problem.key, epoch) not in folder.done]
     )
 
+    failed_in_a_row = 0
+
     async def worker() -> None:
+        nonlocal failed_in_a_row
         for problem, epoch in owed:
             attempted = await attempt(engine, problem, setup, session=f"{problem.key}#{epoch}")
             sample = to_sample(attempted, epoch=epoch, at_once=concurrency)
             folder.append(sample)
             if on_sample:
                 on_sample(sample, attempted)
+            failed_in_a_row = failed_in_a_row + 1 if sample.error else 0
+            if failed_in_a_row >= max(3, concurrency):
+                raise EngineError(
+                    f"the engine failed on {failed_in_a_row} problems in a row, at last with: {sample.error}. Finished rows are kept: mend"
+                    " the engine and run the same command again"
+                )
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -15,7 +15,9 @@ import pytest
 from orchestra.evals.samples import Sample, SampleFolder, read_samples
 
 from orchestra.cli import main
-from orchestra.errors import ConfigError
+from orchestra.engine import Request
+from orchestra.engine.scripted import ScriptedEngine
+from orchestra.errors import ConfigError, EngineError
 
 
 def evaluate(out: Path, *options: str) -> int:
@@ -86,6 +88,30 @@ def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path
     assert evaluate(tmp_path, "--limit", "4", "--method", "serial", "--window", "320") == 2
     assert "window: 160 → 320" in capsys.readouterr().err
     assert (tmp_path / "samples.jsonl").read_text() == before
+
+
+def test_a_dead_engine_ends_the_run_instead_of_failing_every_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = 0
+
+    def dies(request: Request) -> EngineError | None:
+        nonlocal started
+        started += 1
+        return EngineError("http://gone does not answer") if started > 100 else None
+
+    monkeypatch.setattr("orchestra.countdown.setup.open_engine", lambda spec, *, answer, **_: ScriptedEngine(answer, failures=dies))
+    assert evaluate(tmp_path, "--limit", "60", "--concurrency", "4") == 1
+    error = capsys.readouterr().err
+    assert (
+        "the engine failed on 4 problems in a row, at last with: thread 0: http://gone does not answer. Finished rows are kept"
+        in error
+    )
+    good = [row for row in rows(tmp_path) if row["error"] is None]
+    assert 0 < len(good) < 10 and len(rows(tmp_path)) < 20
+    monkeypatch.undo()
+    assert evaluate(tmp_path, "--limit", "60") == 0
+    assert len(rows(tmp_path)) == 60 and all(row["error"] is None for row in rows(tmp_path))
 
 
 def test_a_problems_file_is_known_by_its_content_not_by_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
