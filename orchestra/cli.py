@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import math
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -17,11 +20,26 @@ examples:
 """
 
 
+class _Retries(logging.Handler):
+    """Says, at most every ten seconds, that a server is being waited for. Without it each retry of each request would print a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (now := time.monotonic()) - self._said >= 10:
+            self._said = now
+            sys.stderr.write(f"orchestra: no answer, trying again ({getattr(record, 'stamina.caused_by', record.getMessage())})\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit status: 0, 1 for a failure, 2 for wrong arguments or set-up, 130 after Ctrl-C."""
     parser = build_parser()
     args = parser.parse_args(argv)
     module, function = args.run.split(":")
+    retries = logging.getLogger("stamina")
+    retries.handlers, retries.propagate = [_Retries()], False
     try:
         # By name, so that the core never imports `orchestra.evals` by statement.
         return int(getattr(import_module(module), function)(args))
