@@ -4,8 +4,13 @@ OrchestraError
 ├── ConfigError    this setup cannot work; the message says which flag, file or package to change
 ├── EngineError    an engine failed after its retries; `.status` is the HTTP status if there was one
 ├── ProblemError   a problem is malformed or outside what its task allows
+├── PlanError      a plan cannot be run as it stands; `.findings` says everything that is wrong with it
+├── ToolError      a tool failed or was called wrongly; a model can act on the message
+├── BudgetError    asked for more than the run may spend
+├── JournalError   a journal belongs to another run, is damaged, or is in use
 
-A thread that finds nothing, is cancelled or is refused is data in the run tree, never an exception.
+A thread that finds nothing, is cancelled or is refused is data in the run tree, never an exception; so is a node that fails, in the outcomes
+of its plan.
 """
 
 from __future__ import annotations
@@ -30,6 +35,22 @@ class EngineError(OrchestraError):
 
 class ProblemError(OrchestraError, ValueError):
     """A problem is malformed or outside what its task allows."""
+
+
+class PlanError(OrchestraError, ValueError):
+    """A plan cannot be run as it stands. The message lists all that is wrong, in words that a model can act on."""
+
+
+class ToolError(OrchestraError):
+    """A tool failed or was called wrongly. Inside a plan it is the outcome of a node, never a crash."""
+
+
+class BudgetError(OrchestraError):
+    """Asked for more than the run may spend."""
+
+
+class JournalError(OrchestraError):
+    """A journal belongs to another run, is damaged, or is in use by another process."""
 
 
 def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

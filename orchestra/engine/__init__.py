@@ -1,5 +1,5 @@
 """Engines: token ids in, token ids out."""
 
-from .base import Capabilities, Completion, Engine, Finish, Request, Sampling, Timings
+from .base import Capabilities, Completion, Constraint, Engine, Finish, Request, Sampling, Timings
 
-__all__ = ["Capabilities", "Completion", "Engine", "Finish", "Request", "Sampling", "Timings"]
+__all__ = ["Capabilities", "Completion", "Constraint", "Engine", "Finish", "Request", "Sampling", "Timings"]

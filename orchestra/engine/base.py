@@ -6,12 +6,27 @@ a script through `Engine.generate`, and everything below it (request ids, stream
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 Finish = Literal["stop", "length", "abort"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """What the text of the sampled tokens has to match; exactly one of the three is given."""
+
+    json_schema: Mapping[str, Any] | None = None
+    grammar: str | None = None
+    """In the EBNF of xgrammar (as in llama.cpp's GBNF); its start is the rule `root`."""
+    regex: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("json_schema", "grammar", "regex") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of `json_schema`, `grammar` and `regex`, got {given or 'none'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,9 @@ class Sampling:
     """Decoding ends with the first of these; it stays the last element of `Completion.token_ids`."""
     logprobs: bool = True
     """False where nobody reads them: on a GPU, vLLM then samples 40 % more tokens a second (evals/recorded/throughput-h200.json)."""
+    constraint: Constraint | None = None
+    """For engines that declare `Capabilities.constraints`; the others refuse such a request. The text is complete only where the
+    completion ends with "stop", and no stop id may be a token that it needs."""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -104,6 +122,8 @@ class Capabilities:
     cache_block: int | None = None
     """Tokens in a block of the prefix cache: a prompt whose first N tokens were computed before has
     `floor((N - 1) / block) * block` of them cached. None when unknown or without a cache."""
+    constraints: bool = False
+    """Requests may carry a `Sampling.constraint`."""
     context: int | None = None
     """Most tokens that prompt and completion may hold together; None when unknown."""
 

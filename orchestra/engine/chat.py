@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from .base import Capabilities, Completion, Request
-from .connection import Connection, Piece, entering
+from .completing import Piece, complete
+from .connection import Connection, entering
+from .constraint import refuse_constraint
 
 
 class TextCodec(Protocol):
@@ -64,7 +66,8 @@ class ChatEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        return await self._connection.complete("chat/completions", self._body(request), request, self._read)
+        refuse_constraint(self, request)
+        return await complete(self._connection, "chat/completions", self._body(request), request, self._read)
 
     async def running(self) -> int:
         """This client's own requests: a service does not tell what else it does."""

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import stamina
 
 from ..errors import ConfigError, EngineError
-from .base import Completion, Request
-from .sampled import Sampled
+
+T = TypeVar("T")
 
 KEY_VARIABLE = "ORCHESTRA_API_KEY"
 """The environment variable in which `open_engine` looks for a server's key."""
@@ -41,14 +41,13 @@ class Unavailable(EngineError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """What one event of an answer brings: all of it, or the next tokens of a stream."""
+class Served:
+    """What a server says of one of its models."""
 
-    token_ids: Sequence[int] = ()
-    logprobs: Sequence[float] = ()
-    finish_reason: str | None = None
-    ends_with_stop_token: bool = False
-    cached_tokens: int | None = None
+    context: int | None = None
+    """Most tokens of a prompt and its completion; None when it does not say."""
+    vllm: bool = False
+    """It is served by vLLM."""
 
 
 class Connection:
@@ -64,7 +63,7 @@ class Connection:
         self._root = url.rstrip("/").removesuffix("/v1")
         self._patience_s = patience_s
         self.in_flight = 0
-        """Requests that `complete` has not finished, waiting ones included."""
+        """Requests that are not finished, waiting ones included."""
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(None, connect=CONNECT_S),
@@ -82,61 +81,27 @@ class Connection:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def complete(
-        self, path: str, body: Mapping[str, Any], request: Request, read: Callable[[Mapping[str, Any]], Piece]
-    ) -> Completion:
-        """POST `body` until it succeeds or patience runs out; `read` says what an event of the answer brings.
-
-        What an attempt had sampled when the connection broke goes to `on_abort`, and the next attempt starts from the prompt.
-        """
-        if streams(request):
-            body = {**body, "stream": True}
-        headers = {"X-Session-ID": request.session} if request.session else {}
-        submitted = time.monotonic()
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Awaits `attempt` again and again until it succeeds, fails with another error than `Unavailable`, or patience runs out."""
         self.in_flight += 1
         # Not stamina's own `timeout`, which runs from the start: a long answer that breaks off would never be asked for again.
         try:
-            async for attempt in stamina.retry_context(
+            async for again in stamina.retry_context(
                 on=_backoff(self._patience_s), attempts=None, timeout=None, wait_max=MAX_BACKOFF_S
             ):
-                with attempt:
-                    return await self._attempt(self.post(path, body, headers), Sampled(request, submitted), read)
+                with again:
+                    return await attempt()
         finally:
             self.in_flight -= 1
         raise AssertionError("stamina returns or raises")
 
-    async def _attempt(
-        self, answer: AsyncGenerator[dict[str, Any]], sampled: Sampled, read: Callable[[Mapping[str, Any]], Piece]
-    ) -> Completion:
-        last = Piece()
-        try:
-            async with aclosing(answer):
-                async for event in answer:
-                    piece = read(event)
-                    sampled.cached_tokens = piece.cached_tokens
-                    sampled.add(piece.token_ids, piece.logprobs, time.monotonic())
-                    last = piece if piece.finish_reason else last
-            if last.finish_reason is None and streams(sampled.request):
-                raise Unavailable(f"{self.url} closed the stream in the middle of an answer: see its log")
-            if last.finish_reason not in ("stop", "length"):
-                raise EngineError(f"{self.url} ended the request with {last.finish_reason!r}: see its log")
-            if last.ends_with_stop_token and not sampled.token_ids:
-                raise EngineError(f"{self.url} says that a stop token ended the answer, but sent no token: see its log")
-        except BaseException as error:  # a cancellation, or an observer's own error: what was sampled is counted all the same
-            if sampled.token_ids or not isinstance(error, EngineError):
-                sampled.abandon(time.monotonic())
-            raise
-        if last.finish_reason == "length":
-            return sampled.completion("length", time.monotonic())
-        return sampled.completion("stop", time.monotonic(), stop_token=sampled.token_ids[-1] if last.ends_with_stop_token else None)
-
-    async def post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[dict[str, Any]]:
+    async def post(self, path: str, body: Mapping[str, Any], *, session: str = "") -> AsyncGenerator[dict[str, Any]]:
         """One attempt: yields the answer, or its pieces when `body` asks for a stream. Closing the generator closes the connection.
 
-        Raises `Unavailable` when another attempt can help, otherwise `EngineError`.
+        A router sends all requests of one `session` to the same replica. Raises `Unavailable` when another attempt can help, otherwise
+        `EngineError`.
         """
+        headers = {"X-Session-ID": session} if session else {}
         try:
             async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
                 await self._check(response)
@@ -158,12 +123,15 @@ class Connection:
         if response.status_code == 401:  # not 403: a key may be good for chats and for nothing else
             await self._check(response)
 
-    async def models(self) -> dict[str, int | None]:
-        """The models that the server offers, each with its context where that is told."""
+    async def models(self) -> dict[str, Served]:
+        """The models that the server offers, by name."""
         response = await self._get(f"{self.url}/models")
         await self._check(response)
         with self.reading(response.content):
-            return {str(model["id"]): model.get("max_model_len") for model in response.json()["data"]}
+            return {
+                str(model["id"]): Served(context=model.get("max_model_len"), vllm=model.get("owned_by") == "vllm")
+                for model in response.json()["data"]
+            }
 
     async def metrics(self) -> str:
         """What vLLM exports for Prometheus; empty when the server has no such page."""
@@ -203,16 +171,20 @@ class Connection:
             )
         raise EngineError(message, status=status)
 
+    def broken_off(self) -> Unavailable:
+        """A stream ended before it said how the answer ends."""
+        return Unavailable(f"{self.url} closed the stream in the middle of an answer: see its log")
+
     def _event(self, data: str | bytes) -> dict[str, Any]:
         with self.reading(data):
             event: dict[str, Any] = json.loads(data)
             error = event.get("error")
         if error:
             code = error.get("code") if isinstance(error, dict) else None
-            raise EngineError(
-                f"{self.url} failed in the middle of an answer: {_explanation(error)} (see its log)",
-                status=code if isinstance(code, int) else None,
-            )
+            status = code if isinstance(code, int) else None
+            if status is not None and 400 <= status < 500:  # vLLM looks at a constraint when the stream has begun
+                raise EngineError(f"{self.url} refused the request: {_explanation(error)}", status=status)
+            raise EngineError(f"{self.url} failed in the middle of an answer: {_explanation(error)} (see its log)", status=status)
         return event
 
     def _failed(self, error: httpx.RequestError) -> EngineError:
@@ -238,11 +210,6 @@ def entering() -> Iterator[None]:
         if error.status in (401, 403):
             raise ConfigError(str(error)) from error
         raise
-
-
-def streams(request: Request) -> bool:
-    """Whether its answer is streamed: nothing else says what a cancelled request had sampled."""
-    return request.on_tokens is not None or request.on_abort is not None
 
 
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)

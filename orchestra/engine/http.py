@@ -11,7 +11,9 @@ from typing import Any, Self
 
 from ..errors import ConfigError, EngineError
 from .base import Capabilities, Completion, Request
-from .connection import Connection, Piece, entering, streams
+from .completing import Piece, complete, streams
+from .connection import Connection, entering
+from .constraint import structured_outputs
 
 
 class HttpEngine:
@@ -20,7 +22,8 @@ class HttpEngine:
 
     Without the first flag completions have no `cached_tokens`. Without the second they have `logprobs` only where vLLM's raw ones are
     those of the distribution that was drawn from: at temperature 0 or 1 with `top_p` 1. `async with` asks the server which it has,
-    by sampling one token.
+    by sampling one token. For requests with a constraint add `--structured-outputs-config '{"backend": "xgrammar",
+    "disable_any_whitespace": true}'`: what that saves from is in `vllm_start.py`.
 
     Requests with `on_tokens` or `on_abort` are streamed, because nothing else says what a cancelled one had sampled; cancelling closes
     the connection, which makes vLLM abort within a step. After a dropped connection the request is sent again, and its `on_tokens`
@@ -55,7 +58,7 @@ class HttpEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        return await self._connection.complete("completions", self._body(request), request, self._read)
+        return await complete(self._connection, "completions", self._body(request), request, self._read)
 
     async def running(self) -> int:
         """What the server's metrics say, other clients' requests included; where it has none, this client's own requests."""
@@ -72,7 +75,7 @@ class HttpEngine:
                     (self._model,) = models
                 if self._model not in models:
                     raise ConfigError(f"{self._connection.url} has no model {self._model!r}: pass one of {list(models)} as `model`")
-                await self._probe(models[self._model])
+                await self._probe(models[self._model].context)
             stack.pop_all()
         return self
 
@@ -112,6 +115,7 @@ class HttpEngine:
             logprobs=True,
             cached_tokens=cached_tokens,
             cache_block=int(block[1]) if block else None,
+            constraints=True,  # a vLLM that returns token ids reads `structured_outputs`, too
             context=context,
         )
 
@@ -143,6 +147,8 @@ class HttpEngine:
             "logprobs": 0 if sampling.logprobs and (self._processed_logprobs or raw_is_right) else None,
             "return_token_ids": True,
         }
+        if sampling.constraint is not None:
+            body["structured_outputs"] = structured_outputs(sampling.constraint)
         if streams(request):
             body["stream_options"] = {"include_usage": True}
         if self._priority:

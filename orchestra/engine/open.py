@@ -31,14 +31,16 @@ def open_engine(
     model: str | Path | None = None,
     answer: Callable[[Sequence[int]], Sequence[int]] | None = None,
     max_requests: int = 256,
+    constraints: bool = False,
 ) -> Engine:
     """The engine that `spec` names: "auto", "vllm", "transformers", "scripted", or the URL of a server. Enter it to start it.
 
     A server that wants a key gets that of the environment variable ORCHESTRA_API_KEY.
 
     `model` is a folder or a name on the Hugging Face Hub, for engines that load one, and the model's name for a server that has several;
-    `answer` plays for the scripted engine; `max_requests` is how many are decoded together, others wait. Raises `ConfigError` for an unknown
-    name, a wrong address, a missing package, or a missing model.
+    `answer` plays for the scripted engine; `max_requests` is how many are decoded together, others wait; `constraints` prepares vLLM in
+    this process for requests with a `Sampling.constraint` (a vLLM server always takes them, the others never). Raises `ConfigError` for
+    an unknown name, a wrong address, a missing package, or a missing model.
     """
     if spec.startswith(("http://", "https://")):
         from .connection import KEY_VARIABLE
@@ -59,7 +61,7 @@ def open_engine(
     if kind == "vllm":
         from .vllm import VllmEngine
 
-        return VllmEngine(model, max_num_seqs=max_requests)
+        return VllmEngine(model, max_num_seqs=max_requests, constraints=constraints)
     from .transformers import TransformersEngine
 
     return TransformersEngine(model, max_batch=min(max_requests, 64))

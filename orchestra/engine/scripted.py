@@ -17,6 +17,7 @@ from typing import Self
 
 from ..errors import EngineError
 from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+from .constraint import refuse_constraint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,7 @@ class ScriptedEngine:
         return asyncio.get_running_loop().time()
 
     async def generate(self, request: Request) -> Completion:
+        refuse_constraint(self, request)
         if self._failures is not None and (error := self._failures(request)) is not None:
             raise error
         answer = self._answer(request.prompt)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from ..errors import ConfigError, EngineError
 from ..model_files import check_model
 from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+from .constraint import refuse_constraint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -66,6 +67,7 @@ class TransformersEngine:
 
     async def generate(self, request: Request) -> Completion:
         self._started().check(request)
+        refuse_constraint(self, request)
         row = _Row(request=request, random=Random(request.sampling.seed), submitted=self.now())
         self._rows[row] = None
         self._wake.set()

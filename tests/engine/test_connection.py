@@ -152,6 +152,13 @@ async def test_an_error_in_a_stream_is_raised_and_its_tokens_are_waste(
     assert len(fake.asked) == 1
 
 
+async def test_a_refusal_in_a_stream_is_the_requests_fault(fake: FakeServer, engine: Engine) -> None:
+    fake.replies += [Reply(events=[{"error": {"message": "bad grammar", "code": 400}}])]
+    with pytest.raises(EngineError, match=f"{fake.url}/v1 refused the request: bad grammar") as caught:
+        await engine.generate(ask(on_tokens=lambda _: None))
+    assert caught.value.status == 400
+
+
 NO_ANSWERS = [
     "<html>gateway</html>",
     [],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_server import FakeServer, Reply, completion, fake_server
 
-from orchestra.engine.base import Request, Sampling
+from orchestra.engine.base import Constraint, Request, Sampling
 from orchestra.engine.http import HttpEngine
 from orchestra.errors import ConfigError, EngineError
 
@@ -142,3 +142,20 @@ async def test_a_key_that_is_refused_for_completions_is_a_matter_of_configuratio
     with pytest.raises(ConfigError, match="who are you.*`api_key`"):
         async with HttpEngine(fake.url):
             pass
+
+
+@pytest.mark.parametrize(
+    ("constraint", "sent"),
+    [
+        (Constraint(json_schema={"type": "object"}), {"json": '{"type": "object"}'}),
+        (Constraint(grammar='root ::= "a"'), {"grammar": 'root ::= "a"'}),
+        (Constraint(regex="a"), {"regex": "a"}),
+    ],
+)
+async def test_a_constraint_is_sent_in_the_field_that_vllm_reads(
+    fake: FakeServer, engine: HttpEngine, constraint: Constraint, sent: dict[str, str]
+) -> None:
+    assert engine.capabilities.constraints
+    fake.reply(completion(3))
+    await engine.generate(Request(prompt=[7], sampling=Sampling(max_tokens=5, constraint=constraint)))
+    assert fake.asked[-1].body["structured_outputs"] == sent
