@@ -1,0 +1,1 @@
+"""Agents: a planner, a scheduler and a joiner behind one call."""

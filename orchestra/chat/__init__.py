@@ -1,0 +1,1 @@
+"""Chat models: messages in, text out."""

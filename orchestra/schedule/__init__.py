@@ -1,0 +1,1 @@
+"""The scheduler: runs plans on tools and models."""

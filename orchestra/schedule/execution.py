@@ -1,0 +1,183 @@
+"""The execution of a plan: event driven, without barriers and without polling.
+
+A node is a counter of what it still waits for. Its end lowers the counters of those that wait for it, and whichever reaches zero (or its
+quorum) starts at once, or stands in line for a resource by its remaining critical path. Nodes may be added while others run, which is how
+a plan is executed while it is still being written, and a running plan can be patched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ..plan.node import Node, SubPlan
+from ..plan.plan import Plan, in_order
+from .entry import Entry
+from .events import NodeAdded, PlanPatched, RunFinished
+from .flow import Flow
+from .graph import Graph, expected_seconds
+from .outcome import Outcome, Result, SubPlanFailed, Usage
+from .report import result_of
+from .runtime import Runtime
+from .steps import Steps
+
+if TYPE_CHECKING:
+    from ..plan.changes import Changes
+
+
+class Execution:
+    """One plan in progress. Enter it, `add` nodes, `close` it when no more will come, and await `result()`; leaving it early cancels the rest.
+
+    A node's failure is data: it is in the outcome of the node, and those that need it are skipped. What is raised here is misuse (`PlanError`)
+    or a bug. `scope` and `arguments` are those of a sub-plan.
+    """
+
+    def __init__(self, runtime: Runtime, *, scope: str = "", arguments: Mapping[str, Any] | None = None) -> None:
+        self._runtime = runtime
+        self._scope = scope
+        self._steps = Steps(runtime.tools, runtime.models, self._nested)
+        self._graph = Graph(arguments)
+        self._others: dict[str, Outcome] = {}
+        """Outcomes of nodes in sub-plans, and of nodes that were removed."""
+        self._added = 0
+        self._undo: list[Callable[[], None]] = []
+        self._plan = Plan(nodes=())
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._flow = Flow(self._runtime, self._graph, self._steps, self._scope)
+        self._started = self._loop.time()
+        if (budget := self._runtime.budget) is not None:
+            self._undo.append(budget.watch(self._flow.room_again))
+            if budget.seconds is not None and not self._scope:
+                self._undo.append(self._loop.call_later(budget.seconds, self.stop, f"{budget.seconds:g} seconds").cancel)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for undo in self._undo:
+            undo()
+        await self._flow.leave()
+
+    @property
+    def plan(self) -> Plan:
+        """As it is now."""
+        return self._plan.model_copy(update={"nodes": tuple(entry.node for entry in self._graph.entries.values())})
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Of all nodes that have ended so far, those of sub-plans as "outer/inner"."""
+        return {id: e.outcome for id, e in self._graph.entries.items() if e.outcome is not None} | self._others
+
+    @property
+    def unfinished(self) -> list[str]:
+        return [id for id, entry in self._graph.entries.items() if entry.state != "ended"]
+
+    def add(self, nodes: Iterable[Node]) -> None:
+        """More of the plan; each node after those that it waits for. What can start does so before this returns.
+
+        Raises `PlanError` for a taken id, a reference to a node that is not there, an unknown tool or a model call without models.
+        """
+        entries = []
+        observer, now = self._runtime.observer, self._loop.time()
+        for node in nodes:
+            facts = self._steps.facts(node)
+            entry = Entry(node, facts, self._added, self._flow.granted, expected_seconds(node, facts))
+            self._claim(entry)
+            self._graph.add(entry)
+            self._added += 1
+            entries.append(entry)
+            if observer is not None:
+                observer(NodeAdded(node, now))
+        self._flow.consider(entries)
+
+    def patch(self, changes: Changes, *, reason: str = "") -> None:
+        """Change the plan while it runs. `changes` come from `plan.patch.apply`, which has checked them; outcomes that are there stay."""
+        self._flow.flush()
+        graph = self._graph
+        retired = [graph.entries[id] for id in changes.removed]
+        for entry in retired + [graph.entries[node.id] for node in changes.replaced]:
+            self._flow.halt(entry)
+        self.add(in_order(changes.added))
+        revived: list[Entry] = []
+        for node in changes.replaced:
+            revived += graph.replace(node.id, node, self._steps.facts(node))
+            self._claim(graph.entries[node.id])
+        for entry in sorted(retired, key=lambda entry: entry.number, reverse=True):
+            graph.remove(entry.node.id)
+            outcome = Outcome("cancelled", error="removed by a patch", finished=self._loop.time(), source="none")
+            self._others[entry.node.id] = outcome
+        self._plan = self._plan.model_copy(update={"output": changes.output, "version": self._plan.version + 1})
+        if self._runtime.observer is not None:
+            added, replaced = (tuple(node.id for node in nodes) for nodes in (changes.added, changes.replaced))
+            self._runtime.observer(
+                PlanPatched(self.plan, added, replaced, tuple(sorted(changes.removed)), reason, self._loop.time())
+            )
+        self._flow.consider(revived)
+
+    def close(self, output: Any = None, *, goal: str = "") -> None:
+        """No more nodes will come; `output` as in `Plan.output`."""
+        self._plan = self._plan.model_copy(update={"output": output, "goal": goal})
+        self._closed = True
+
+    def cancel(self, ids: Iterable[str], why: str) -> None:
+        """Cancel nodes that have not ended; those that need them are skipped."""
+        for id in ids:
+            self._flow.cancel(self._graph.entries[id], why)
+
+    def stop(self, why: str) -> None:
+        """End early: cancel what runs and skip what waits. `result()` then has whatever is finished."""
+        self._flow.limit(why, "stop")
+        self._flow.cancel_all()
+
+    async def idle(self) -> None:
+        """Returns when every node that has been added has ended. Raises what an observer raised."""
+        await self._flow.idle()
+
+    @property
+    def completed(self) -> int:
+        """Nodes that have ended after having been started."""
+        return self._flow.completed
+
+    async def completions(self, count: int) -> None:
+        """Returns when `completed` has reached `count`, or when every node has ended."""
+        await self._flow.completions(count)
+
+    async def result(self) -> Result:
+        """Waits for the end. The execution must have been closed."""
+        assert self._closed, "close() the execution first: more nodes could come"
+        await self._flow.idle()
+        finished = self._loop.time()
+        result = result_of(self._graph, self.plan, self.outcomes, self._flow.stopped, self._runtime, self._started, finished)
+        if self._runtime.observer is not None and not self._scope:
+            self._runtime.observer(RunFinished(result, finished))
+        return result
+
+    def _claim(self, entry: Entry) -> None:
+        facts = entry.facts
+        if not facts.waits:
+            tokens = facts.wanted.tokens
+            entry.claims = self._runtime.resources.claims(facts.resource, tokens=tokens, reads=facts.reads, writes=facts.writes)
+
+    async def _nested(self, node: SubPlan, arguments: dict[str, Any]) -> tuple[Any, Usage]:
+        scope = f"{self._scope}{node.id}/"
+        async with Execution(self._runtime, scope=scope, arguments=arguments) as inner:
+            try:
+                inner.add(in_order(node.nodes))
+                inner.close(node.output)
+                result = await inner.result()
+            finally:
+                self._others |= {f"{node.id}/{id}": outcome for id, outcome in inner.outcomes.items()}
+        if result.status != "succeeded":
+            raise SubPlanFailed(str(result.error), result.usage)
+        return result.output, result.usage
+
+
+async def execute(plan: Plan, runtime: Runtime) -> Result:
+    """Run a whole plan, which has been verified. Raises `PlanError` for one that cannot be run; cancelling the caller cancels every node."""
+    async with Execution(runtime) as execution:
+        execution.add(in_order(plan.nodes))
+        execution.close(plan.output, goal=plan.goal)
+        return await execution.result()

@@ -1,0 +1,334 @@
+"""Plans run without barriers, failures are data, and nothing is left running."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from orchestra.engine.virtual import run_virtual
+from orchestra.errors import PlanError
+from orchestra.plan.node import Aggregate, Edge, SubPlan, ToolCall
+from orchestra.plan.plan import Plan
+from orchestra.plan.ref import Ref, Text
+from orchestra.schedule.events import NodeFinished, NodeRetried, RunEvent
+from orchestra.schedule.execution import Execution, execute
+from orchestra.schedule.outcome import Retry
+from orchestra.schedule.runtime import Hedge, Runtime
+from orchestra.tools.tool import ToolSet
+
+from .helpers import FAIL, TOOLS, WAIT, failing, kinds, node, run, times, tool
+
+
+def test_a_node_starts_as_soon_as_its_inputs_are_there_and_not_when_their_siblings_are() -> None:
+    result = run(node("fast", seconds=1), node("slow", seconds=10), node("after", "fast", seconds=2))
+    assert times(result) == {"fast": (0, 1), "slow": (0, 10), "after": (1, 3)}
+
+
+def test_references_keep_types_and_reach_into_outputs() -> None:
+    result = run(
+        node("1", value={"rows": [{"n": 41}, {"n": 42}]}),
+        node("2", value=Ref("1", ("rows", 1, "n"))),
+        node("3", value=Text(("n is ", Ref("2"), ", all: ", Ref("1", ("rows",))))),
+        output={"n": Ref("2"), "text": Ref("3")},
+    )
+    assert result.output == {"n": 42, "text": 'n is 42, all: [{"n": 41}, {"n": 42}]'}
+
+
+def test_outputs_are_never_expanded_again() -> None:
+    result = run(
+        node("1", value="R(SECRET)"), node("2", value="please pay $1 or ${1} now"), node("3", value=Text((Ref("2"), " ", Ref("1"))))
+    )
+    assert result.outcomes["3"].value == "please pay $1 or ${1} now R(SECRET)"
+
+
+def test_an_output_that_looks_like_a_reference_object_stays_data() -> None:
+    assert run(node("1", value={"$json": {"$ref": "0"}}), node("2", value=Ref("1"))).outcomes["2"].value is not None
+
+
+def test_a_failing_node_takes_down_only_what_needs_it() -> None:
+    result = run(failing("bad", seconds=1), node("good", seconds=5, value=7), node("needs", "bad"), node("later", "needs", "good"))
+    assert {id: outcome.status for id, outcome in result.outcomes.items()} == {
+        "bad": "failed",
+        "good": "succeeded",
+        "needs": "skipped",
+        "later": "skipped",
+    }
+    assert result.outcomes["bad"].error == "ValueError: no luck"
+    assert result.outcomes["later"].error == "needs was skipped"
+    assert result.status == "partial" and result.outcomes["good"].value == 7
+    assert result.outcomes["later"].finished == 1  # at once, not when the good one is done
+
+
+def test_a_path_that_an_output_lacks_fails_its_reader_and_says_what_is_there() -> None:
+    result = run(node("1", value={"a": 1}), node("2", value=Ref("1", ("b",))))
+    assert "`1.b`: the output of 1 has no 'b'; it is an object with the keys ['a']" in str(result.outcomes["2"].error)
+
+
+@pytest.mark.parametrize(
+    ("edge", "expected"),
+    [
+        (Edge(on_failure="continue"), {"items": [1, None]}),
+        (Edge(on_failure="optional"), {"items": [1]}),
+        (Edge(on_failure="fallback", fallback="spare"), {"items": [1, "spare"]}),
+        (Edge(on_failure="fallback", fallback=Ref("other")), {"items": [1, "from other"]}),
+    ],
+)
+def test_edges_say_what_a_failure_means(edge: Edge, expected: Any) -> None:
+    result = run(
+        node("good", value=1),
+        failing("bad"),
+        node("other", value="from other"),
+        node("join", value={"items": [Ref("good"), Ref("bad")]}, edges={"bad": edge}),
+        output=Ref("join"),
+    )
+    assert result.output == expected
+
+
+def test_a_fallback_that_fails_matters_only_when_it_is_needed() -> None:
+    edge = {"main": Edge(on_failure="fallback", fallback=Ref("spare"))}
+    assert run(node("main", value=1), failing("spare"), node("join", value=Ref("main"), edges=edge)).outcomes["join"].value == 1
+    both = run(failing("main"), failing("spare"), node("join", value=Ref("main"), edges=edge))
+    assert "spare has no output to fall back on" in str(both.outcomes["join"].error)
+
+
+def test_an_optional_argument_that_failed_is_left_out_of_the_call() -> None:
+    seen: list[Mapping[str, Any]] = []
+
+    async def record(arguments: Mapping[str, Any]) -> None:
+        seen.append(arguments)
+
+    call = ToolCall(id="2", tool="record", arguments={"a": Ref("1"), "b": 2}, edges={"1": Edge(on_failure="optional")})
+    run(failing("1"), call, runtime=Runtime(tools=ToolSet([FAIL, tool("record", record)])))
+    assert seen == [{"b": 2}]
+
+
+def test_a_quorum_starts_with_the_first_k_successes() -> None:
+    members = [node("a", seconds=1, value="a"), failing("b", seconds=2), node("c", seconds=3, value="c"), node("d", seconds=9)]
+    result = run(*members, Aggregate(id="join", inputs=[Ref(m.id) for m in members], quorum=2))
+    assert result.outcomes["join"].value == ["a", "c"] and result.outcomes["join"].started == 3
+
+
+def test_a_quorum_that_can_no_longer_be_reached_is_skipped_at_once() -> None:
+    result = run(
+        failing("a", seconds=1),
+        failing("b", seconds=2),
+        node("c", seconds=9),
+        Aggregate(id="j", inputs=[], depends_on=("a", "b", "c"), quorum=2),
+    )
+    assert result.outcomes["j"].status == "skipped" and result.outcomes["j"].finished == 2
+
+
+def test_a_chain_of_thousands_is_skipped_without_recursion() -> None:
+    result = run(failing("0"), *(node(str(i), str(i - 1)) for i in range(1, 3000)))
+    assert len(result.of("skipped")) == 2999
+
+
+def test_nodes_may_be_written_in_any_order() -> None:
+    assert run(node("2", value=Ref("1")), node("1", value=5)).outcomes["2"].value == 5
+
+
+def test_a_cycle_is_refused_and_named() -> None:
+    with pytest.raises(PlanError, match="wait for each other: a, b"):
+        run(node("a", "b"), node("b", "a"))
+
+
+def test_without_a_named_output_all_sinks_are_returned() -> None:
+    assert run(node("1", value=1), node("2", "1", value=2), node("3", value=3)).output == {"2": 2, "3": 3}
+
+
+def test_a_plan_inside_a_plan_has_its_own_ids_and_arguments() -> None:
+    inner = SubPlan(
+        id="sub",
+        nodes=(node("1", value=Ref("input", ("x",))), node("2", value=[Ref("1"), Ref("1")])),
+        output=Ref("2"),
+        arguments={"x": Ref("1")},
+    )
+    result = run(node("1", value=3), inner, node("2", value=Ref("sub", (0,))))
+    assert result.outcomes["2"].value == 3
+    assert set(result.outcomes) == {"1", "2", "sub", "sub/1", "sub/2"}
+    assert result.usage.calls == 4
+
+
+def test_a_failing_sub_plan_fails_as_one_node_and_its_calls_are_counted() -> None:
+    result = run(SubPlan(id="sub", nodes=(failing("1"), node("2", value=1)), output=Ref("1")), node("3", value=1))
+    assert result.outcomes["sub"].status == "failed" and "1: ValueError: no luck" in str(result.outcomes["sub"].error)
+    assert result.usage.calls == 3 and result.outcomes["sub/2"].ok
+
+
+def test_nodes_can_be_added_while_others_run() -> None:
+    async def main() -> dict[str, tuple[float | None, float]]:
+        async with Execution(Runtime(tools=TOOLS)) as execution:
+            execution.add([node("1", seconds=1)])
+            await asyncio.sleep(0.5)
+            execution.add([node("2", "1", seconds=1), node("3", seconds=1)])
+            await asyncio.sleep(5)
+            execution.add([node("4", "2", seconds=1)])
+            execution.close()
+            return times(await execution.result())
+
+    assert run_virtual(main()) == {"1": (0, 1), "3": (0.5, 1.5), "2": (1, 2), "4": (5.5, 6.5)}
+
+
+def test_what_is_added_twice_or_too_early_is_refused() -> None:
+    async def main() -> None:
+        async with Execution(Runtime(tools=TOOLS)) as execution:
+            execution.add([node("1", seconds=1)])
+            with pytest.raises(PlanError, match="already a node '1'"):
+                execution.add([node("1")])
+            with pytest.raises(PlanError, match="waits for '9', which is not there"):
+                execution.add([node("2", "9")])
+            with pytest.raises(PlanError, match="no tool 'nothing'"):
+                execution.add([ToolCall(id="3", tool="nothing")])
+
+    run_virtual(main())
+
+
+def test_leaving_early_cancels_everything_and_leaves_no_task() -> None:
+    async def main() -> int:
+        with pytest.raises(RuntimeError, match="the caller's own"):
+            async with Execution(Runtime(tools=TOOLS)) as execution:
+                execution.add([node(str(i), seconds=100) for i in range(10)])
+                await asyncio.sleep(1)
+                raise RuntimeError("the caller's own")
+        return len(asyncio.all_tasks())
+
+    assert run_virtual(main()) == 1
+
+
+def test_cancelling_the_caller_cancels_every_node() -> None:
+    async def main() -> int:
+        task = asyncio.create_task(execute(Plan(nodes=tuple(node(str(i), seconds=100) for i in range(10))), Runtime(tools=TOOLS)))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return len(asyncio.all_tasks())
+
+    assert run_virtual(main()) == 1
+
+
+def test_a_call_that_takes_too_long_is_cancelled_and_said_so() -> None:
+    result = run(
+        node("slow", seconds=100, timeout_s=2), node("other", seconds=5), runtime=Runtime(tools=TOOLS, retry=Retry(attempts=1))
+    )
+    assert result.outcomes["slow"].error == "TimeoutError: no answer within 2 s"
+    assert result.seconds == 5
+
+
+def test_a_tool_that_ignores_its_cancellation_is_left_behind_and_named() -> None:
+    enough = asyncio.Event()
+
+    async def deaf(_: Mapping[str, Any]) -> None:
+        while not enough.is_set():
+            try:
+                await enough.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def main() -> None:
+        runtime = Runtime(tools=ToolSet([tool("deaf", deaf), WAIT]), retry=Retry(attempts=1), grace_s=3)
+        result = await execute(Plan(nodes=(ToolCall(id="deaf", tool="deaf", timeout_s=2), node("next", seconds=1))), runtime)
+        assert result.left_behind == ("deaf",)
+        assert result.seconds == 5 and result.outcomes["next"].ok
+        enough.set()
+
+    run_virtual(main())
+
+
+def test_retries_wait_longer_each_time_and_are_told() -> None:
+    tries: list[float] = []
+    events: list[RunEvent] = []
+
+    async def shaky(_: Mapping[str, Any]) -> str:
+        tries.append(asyncio.get_running_loop().time())
+        if len(tries) < 4:
+            raise ConnectionError("reset")
+        return "at last"
+
+    runtime = Runtime(tools=ToolSet([tool("shaky", shaky)]), retry=Retry(attempts=4, wait_s=1), observer=events.append)
+    result = run(ToolCall(id="1", tool="shaky"), runtime=runtime)
+    assert result.outcomes["1"].value == "at last" and result.outcomes["1"].attempts == 4 and result.usage.calls == 4
+    waits = [b - a for a, b in itertools.pairwise(tries)]
+    assert [0.5 <= wait / 2**i <= 1 for i, wait in enumerate(waits)] == [True] * 3
+    assert [event.error for event in events if isinstance(event, NodeRetried)] == ["ConnectionError: reset"] * 3
+
+
+def test_an_effect_that_must_happen_once_is_not_tried_again() -> None:
+    tries: list[int] = []
+
+    async def pay(_: Mapping[str, Any]) -> None:
+        tries.append(1)
+        raise ConnectionError("reset")
+
+    runtime = Runtime(tools=ToolSet([tool("pay", pay, effect="once")]), retry=Retry(attempts=5))
+    assert run(ToolCall(id="1", tool="pay"), runtime=runtime).outcomes["1"].status == "failed"
+    assert tries == [1]
+
+
+def test_a_straggler_gets_a_second_copy_and_the_slow_one_is_cancelled() -> None:
+    calls: list[int] = []
+    cancelled: list[int] = []
+
+    async def search(_: Mapping[str, Any]) -> int:
+        calls.append(1)
+        number = len(calls)
+        try:
+            await asyncio.sleep(100 if number == 9 else 1)
+        except asyncio.CancelledError:
+            cancelled.append(number)
+            raise
+        return number
+
+    runtime = Runtime(tools=ToolSet([tool("search", search)]), hedge=Hedge(min_calls=8, factor=2))
+    chain = [ToolCall(id=str(i), tool="search", depends_on=(str(i - 1),) if i else ()) for i in range(9)]
+    result = run(*chain, runtime=runtime)
+    assert result.outcomes["8"].value == 10 and result.seconds == 8 + 2 + 1
+    assert cancelled == [9] and result.usage.calls == 10
+
+
+def test_identical_pure_calls_in_flight_are_made_once() -> None:
+    calls: list[int] = []
+
+    async def look(_: Mapping[str, Any]) -> int:
+        calls.append(1)
+        await asyncio.sleep(1)
+        return 5
+
+    class Memory(dict[str, Any]):
+        def put(self, key: str, value: Any) -> None:
+            self[key] = (value,)
+
+    memory = Memory()
+    runtime = Runtime(tools=ToolSet([tool("look", look, effect="pure")]), cache=memory)
+    same = [ToolCall(id=str(i), tool="look", arguments={"q": 1}) for i in range(5)]
+    result = run(*same, ToolCall(id="late", tool="look", arguments={"q": 1}, depends_on=("0",)), runtime=runtime)
+    assert len(calls) == 1 and [result.outcomes[str(i)].value for i in range(5)] == [5] * 5
+    assert result.outcomes["late"].source == "cache"
+    assert sorted(outcome.source for outcome in result.outcomes.values()) == ["cache", "run", *["shared"] * 4]
+
+
+def test_events_tell_the_story_in_order() -> None:
+    events: list[RunEvent] = []
+    run(node("1", seconds=1), failing("2", "1"), node("3", "2"), runtime=Runtime(tools=TOOLS, observer=events.append))
+    assert kinds(events) == ["NodeAdded"] * 3 + [
+        "NodeStarted",
+        "NodeFinished",
+        "NodeStarted",
+        "NodeFinished",
+        "NodeFinished",
+        "RunFinished",
+    ]
+    assert [event.id for event in events if isinstance(event, NodeFinished)] == ["1", "2", "3"]
+
+
+def test_an_observer_that_raises_ends_the_run_with_its_error() -> None:
+    def observer(event: RunEvent) -> None:
+        if isinstance(event, NodeFinished):
+            raise OSError("the display is broken")
+
+    with pytest.raises(OSError, match="the display is broken"):
+        run(node("1", seconds=1), node("2", seconds=50), runtime=Runtime(tools=TOOLS, observer=observer))
