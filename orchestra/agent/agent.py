@@ -18,7 +18,6 @@ from typing import Any
 from ..chat.base import ChatModel
 from ..chat.ladder import Ladder, Tier
 from ..errors import BudgetError, ConfigError, EngineError
-from ..plan.changes import diff
 from ..plan.node import Node
 from ..plan.plan import in_order
 from ..plan.structure import Shape
@@ -196,11 +195,10 @@ class Agent:
         planned = await self._settings.planner(model).plan(brief)
         if planned.plan is not None:
             plan = planned.plan
-            changes = diff(execution.plan, plan)
-            if not changes.replaced and not changes.removed:
+            if all(started[id] == plan.by_id.get(id) for id in started):
                 execution.add([node for node in in_order(plan.nodes) if node.id not in started])
             else:
-                execution.patch(changes, reason=planned.note or "the plan was mended")
+                execution.revise(plan, reason=planned.note or "the plan was mended")
             execution.close(plan.output, goal=task)
             tell(PlanReady(plan, planned.findings, planned.note))
         else:

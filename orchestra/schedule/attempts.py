@@ -29,8 +29,8 @@ class Attempts:
         self._scope = scope
         self._tell = runtime.observer
         self._now = asyncio.get_running_loop().time
+        # When a tool in a journaled run starts a run without one, the key that it finds is its own, and not for the calls of that run.
         foreign = runtime.journal is None and idempotency_key.get() is not None
-        """A tool in a journaled run has started this run, and the key is that tool's."""
         self._bare = runtime.journal is None and runtime.cache is None and not foreign
 
     def outcome(self, entry: Entry, inputs: Any) -> Coroutine[Any, Any, Outcome]:
@@ -44,6 +44,8 @@ class Attempts:
     async def _known_or_tried(self, entry: Entry, inputs: Any) -> Outcome:
         journal = self._runtime.journal
         pure = entry.facts.effect == "pure" and isinstance(entry.node, ToolCall)
+        if journal is None:
+            idempotency_key.set(None)
         try:
             key = content_key(entry.node, inputs)
         except Unkeepable as error:
@@ -51,7 +53,6 @@ class Attempts:
                 return await self._tried(entry, inputs)
             return Outcome("failed", error=f"the journal cannot tell this call from others by its inputs: {error}", source="none")
         if journal is None:
-            idempotency_key.set(None)
             return await (self._shared(entry, inputs, key) if pure else self._tried(entry, inputs))
         id = self._scope + entry.node.id
         if (past := journal.past(id, key)) is not None:

@@ -14,6 +14,8 @@ from .outcome import Outcome, Result
 class NodeAdded:
     node: Node
     at: float
+    scope: str = ""
+    """Of a node in a sub-plan: what stands before its id in the other events ("outer/")."""
 
 
 @dataclass(slots=True)

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from ..plan.changes import Changes, diff
 from ..plan.node import Node, SubPlan
 from ..plan.plan import Plan, in_order
 from .entry import Entry
 from .events import NodeAdded, PlanPatched, RunFinished
 from .flow import Flow
 from .graph import Graph, expected_seconds
-from .outcome import Outcome, Result, SubPlanFailed, Usage
+from .outcome import NOTHING, Outcome, Result, SubPlanFailed, Usage
 from .report import result_of
 from .runtime import Runtime
 from .steps import Steps
-
-if TYPE_CHECKING:
-    from ..plan.changes import Changes
 
 
 class Execution:
@@ -42,6 +41,8 @@ class Execution:
         self._others: dict[str, Outcome] = {}
         """Outcomes of nodes in sub-plans, and of nodes that were removed."""
         self._added = 0
+        self._discarded = NOTHING
+        """Spent on nodes that a patch replaced or removed."""
         self._undo: list[Callable[[], None]] = []
         self._plan = Plan(nodes=())
         self._closed = False
@@ -80,28 +81,18 @@ class Execution:
 
         Raises `PlanError` for a taken id, a reference to a node that is not there, an unknown tool or a model call without models.
         """
-        entries = []
-        observer, now = self._runtime.observer, self._loop.time()
-        for node in nodes:
-            facts = self._steps.facts(node)
-            entry = Entry(node, facts, self._added, self._flow.granted, expected_seconds(node, facts))
-            self._claim(entry)
-            self._graph.add(entry)
-            self._added += 1
-            entries.append(entry)
-            if observer is not None:
-                observer(NodeAdded(node, now))
-        self._flow.consider(entries)
+        self._flow.consider(self._insert(nodes))
 
     def patch(self, changes: Changes, *, reason: str = "") -> None:
-        """Change the plan while it runs. `changes` come from `plan.patch.apply`, which has checked them; outcomes that are there stay."""
+        """Change the plan while it runs. `changes` come from `plan.patch.apply`, which has checked them. What is replaced runs again."""
         self._flow.flush()
         graph = self._graph
         retired = [graph.entries[id] for id in changes.removed]
         for entry in retired + [graph.entries[node.id] for node in changes.replaced]:
             self._flow.halt(entry)
-        self.add(in_order(changes.added))
-        revived: list[Entry] = []
+            if entry.outcome is not None:
+                self._discarded += entry.outcome.usage
+        revived = self._insert(in_order(changes.added))
         for node in changes.replaced:
             revived += graph.replace(node.id, node, self._steps.facts(node))
             self._claim(graph.entries[node.id])
@@ -116,6 +107,33 @@ class Execution:
                 PlanPatched(self.plan, added, replaced, tuple(sorted(changes.removed)), reason, self._loop.time())
             )
         self._flow.consider(revived)
+
+    def revise(self, plan: Plan, *, reason: str = "") -> None:
+        """Go on as `plan`, which is another one than was begun. Outcomes of nodes that are the same, with the same inputs, stay; the others run
+        again. For calls without lasting effect."""
+        changes = diff(self.plan, plan)
+        fresh = {node.id for node in (*changes.added, *changes.replaced)}
+        stale: list[Node] = []
+        for node in in_order(plan.nodes):
+            if node.id not in fresh and any(needed in fresh for needed in node.waits_for):
+                fresh.add(node.id)
+                stale.append(node)
+        if fresh or changes.removed:
+            self.patch(replace(changes, replaced=(*changes.replaced, *stale)), reason=reason)
+
+    def _insert(self, nodes: Iterable[Node]) -> list[Entry]:
+        entries = []
+        observer, now = self._runtime.observer, self._loop.time()
+        for node in nodes:
+            facts = self._steps.facts(node)
+            entry = Entry(node, facts, self._added, self._flow.granted, expected_seconds(node, facts))
+            self._claim(entry)
+            self._graph.add(entry)
+            self._added += 1
+            entries.append(entry)
+            if observer is not None:
+                observer(NodeAdded(node, now))
+        return entries
 
     def close(self, output: Any = None, *, goal: str = "") -> None:
         """No more nodes will come; `output` as in `Plan.output`."""
@@ -150,7 +168,9 @@ class Execution:
         assert self._closed, "close() the execution first: more nodes could come"
         await self._flow.idle()
         finished = self._loop.time()
-        result = result_of(self._graph, self.plan, self.outcomes, self._flow.stopped, self._runtime, self._started, finished)
+        result = result_of(
+            self._graph, self.plan, self.outcomes, self._discarded, self._flow.stopped, self._runtime, self._started, finished
+        )
         if self._runtime.observer is not None and not self._scope:
             self._runtime.observer(RunFinished(result, finished))
         return result

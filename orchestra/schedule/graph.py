@@ -61,9 +61,8 @@ class Graph:
         return None
 
     def replace(self, id: str, node: Node, facts: Facts) -> list[Entry]:
-        """Another node in the place of one that has not succeeded, with whatever was skipped because of it; these are to be considered."""
+        """Another node in the place of one, which starts anew with whatever was skipped because of it; these are to be considered."""
         entry = self.entries[id]
-        assert entry.outcome is None or not entry.outcome.ok, "what has succeeded stays"
         revived = self._skipped_after(entry)
         for upstream in entry.upstream:
             upstream.dependents = [other for other in upstream.dependents if other is not entry]
@@ -76,6 +75,9 @@ class Graph:
         for again in revived:
             if again is not entry:
                 self._count(again)
+            for dependent in again.dependents:
+                if dependent.state == "waiting":
+                    self._count(dependent)
         return revived
 
     def remove(self, id: str) -> Entry:

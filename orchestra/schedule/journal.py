@@ -174,6 +174,7 @@ class Journal:
         self._check_head()
         database = sqlite3.connect(self.path, isolation_level="IMMEDIATE", cached_statements=16)
         try:
+            database.execute(f"pragma synchronous = {'full' if durable == 'power' else 'normal'}")
             # Whoever dies in here leaves a database without tables, which is begun again, or a whole one.
             if database.execute("select count(*) from sqlite_master").fetchone() == (0,) and not _application(database):
                 database.execute("pragma journal_mode = wal")
@@ -188,7 +189,6 @@ class Journal:
                     f"{self.path} is the journal of another run ({run}, this is {self._run}): the task, the plan or the tools are not the same."
                     " Give this run a journal of its own, or delete that file"
                 )
-            database.execute(f"pragma synchronous = {'full' if durable == 'power' else 'normal'}")
             database.execute(
                 "update about set version = version"
             )  # raises now rather than in mid-run when the file cannot be written

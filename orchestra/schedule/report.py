@@ -9,7 +9,7 @@ from ..plan.node import INPUT
 from ..plan.plan import Plan
 from ..plan.ref import Missing, Ref, follow, resolve
 from .graph import Graph
-from .outcome import NOTHING, Outcome, Result
+from .outcome import Outcome, Result, Usage
 from .runtime import Runtime
 
 
@@ -17,6 +17,7 @@ def result_of(
     graph: Graph,
     plan: Plan,
     outcomes: Mapping[str, Outcome],
+    discarded: Usage,
     stopped: str | None,
     runtime: Runtime,
     started: float,
@@ -32,7 +33,7 @@ def result_of(
         error=error,
         plan=plan,
         outcomes=outcomes,
-        usage=sum((outcome.usage for outcome in own.values()), NOTHING),
+        usage=sum((outcome.usage for outcome in own.values()), discarded),
         started=started,
         finished=finished,
         stopped=stopped,

@@ -30,7 +30,7 @@ class Past(Protocol):
 
 
 class JournalLike(Protocol):
-    """What the execution needs of a journal (`Journal`). Calls are synchronous and take microseconds."""
+    """What the execution needs of a journal (`Journal`). Calls are synchronous and take microseconds; values of outcomes are JSON."""
 
     def past(self, id: str, key: str) -> Past | None: ...
 
@@ -42,7 +42,7 @@ class JournalLike(Protocol):
 
 
 class CacheLike(Protocol):
-    """Values of pure calls by content key. A hit is wrapped, because None is a value, too."""
+    """Values of pure calls by content key, as JSON (`MemoryCache`, `FileCache`). A hit is wrapped, because None is a value, too."""
 
     def get(self, key: str) -> tuple[Any] | None: ...
 

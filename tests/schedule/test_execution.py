@@ -332,3 +332,40 @@ def test_an_observer_that_raises_ends_the_run_with_its_error() -> None:
 
     with pytest.raises(OSError, match="the display is broken"):
         run(node("1", seconds=1), node("2", seconds=50), runtime=Runtime(tools=TOOLS, observer=observer))
+
+
+def test_a_revised_plan_keeps_what_is_the_same_and_runs_again_what_is_not() -> None:
+    calls: list[str] = []
+
+    async def call(arguments: Mapping[str, Any]) -> Any:
+        calls.append(str(arguments["value"]))
+        await asyncio.sleep(1)
+        return arguments["value"]
+
+    async def main() -> Any:
+        async with Execution(Runtime(tools=ToolSet([tool("wait", call)]))) as execution:
+            execution.add([node("1", value="a"), node("2", value="b"), node("3", value=[Ref("1")]), node("4", value=[Ref("2")])])
+            await asyncio.sleep(5)
+            new = (node("1", value="A"), node("2", value="b"), node("3", value=[Ref("1")]), node("4", value=[Ref("2")]))
+            plan = Plan(nodes=(*new, node("5", value=[Ref("1"), Ref("3")])), output=[Ref("3"), Ref("4"), Ref("5")])
+            execution.revise(plan)
+            execution.close(plan.output)
+            return await execution.result()
+
+    result = run_virtual(main())
+    assert result.output == [["A"], ["b"], ["A", ["A"]]]
+    assert sorted(calls) == sorted(["a", "b", "['a']", "['b']", "A", "['A']", "['A', ['A']]"])
+    assert result.usage.calls == 7 and result.plan.version == 2
+
+
+def test_a_revised_plan_drops_what_is_still_running() -> None:
+    async def main() -> Any:
+        async with Execution(Runtime(tools=TOOLS)) as execution:
+            execution.add([node("1", seconds=100), node("2", "1"), node("3", seconds=1, value=3)])
+            await asyncio.sleep(2)
+            execution.revise(Plan(nodes=(node("3", seconds=1, value=3), node("4", "3", seconds=1)), output=Ref("3")))
+            execution.close(Ref("3"))
+            return await execution.result()
+
+    result = run_virtual(main())
+    assert result.output == 3 and result.seconds == 3 and result.outcomes["1"].status == "cancelled"

@@ -3,7 +3,8 @@
     Restaurants: [restaurant_name, location = findrestaurants(#category='Korean', #location='San Francisco')]
     Rents: [destination, ride_fare = getride(#destination=location, #ride_type='Luxury')]
 
-An argument in quotes is text, even if it equals a name; one without is an output of an earlier line, by its name: of the latest that has it.
+An argument in quotes is text, even if it equals a name; one without is a number, or an output of an
+earlier line, by its name: of the latest that has it.
 Lines run as soon as what they use is there. An apostrophe inside a quoted text needs no backslash ('Ming's Diner'): the quote that closes is
 the first one before `,` or `)`.
 """
@@ -21,12 +22,15 @@ from .base import Parsed, Tools
 from .reading import Unreadable, clean, excerpt
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?"
 _LINE = re.compile(rf"[ \t]*({_NAME})[ \t]*:[ \t]*\[[ \t]*({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)[ \t]*=[ \t]*({_NAME})[ \t]*\(")
-_LIKE_A_LINE = re.compile(r"[\[\]#=(){}]")
-_ARGUMENT = re.compile(rf"[ \t]*#({_NAME})[ \t]*=[ \t]*(?:(?=(['\"]))|({_NAME})(?=[ \t]*[,)]))?")
+_FENCE = re.compile(r"[ \t]*```[A-Za-z]*[ \t]*\r?")
+_LIKE_A_LINE = re.compile(r"[\[\]=]")
+_ARGUMENT = re.compile(rf"[ \t]*#({_NAME})[ \t]*=[ \t]*(?:(?=(['\"]))|({_NAME})(?=[ \t]*[,)])|({_NUMBER})(?=[ \t]*[,)]))?")
 _TEXT = {quote: re.compile(rf"{quote}((?:[^\\{quote}]++|\\.|{quote}(?![ \t]*[,)]))*+){quote}") for quote in "'\""}
 _ESCAPED = re.compile(r"\\([\\'\"])")
-_INSIDE = re.compile(rf"#{_NAME}[ \t]*=")
+_INSIDE = re.compile(r"#\w*[ \t]*=|,[ \t]*#|=[ \t]*['\"]")
+"""Of text that holds quotes: the beginning of another argument."""
 _COMMA = re.compile(r"[ \t]*,")
 _END = re.compile(r"[ \t]*\)[ \t]*\][ \t]*")
 _EXAMPLE = "App: [out1, out2 = api(#arg='text', #arg2=out_of_an_earlier_line)]"
@@ -48,7 +52,7 @@ class AppBench:
         for line in clean(text).replace("\r\n", "\n").split("\n"):
             head = _LINE.match(line)
             if head is None:
-                if line.strip() and not line.strip().startswith("```"):
+                if line.strip() and not _FENCE.fullmatch(line):
                     findings.append(_left_out(line))
                 continue
             calls += 1
@@ -80,14 +84,16 @@ def _arguments(line: str, at: int, bound: dict[str, str]) -> dict[str, Value]:
     if _END.fullmatch(line, at):
         return found
     while argument := _ARGUMENT.match(line, at):
-        name, quote, output = argument.groups()
+        name, quote, output, number = argument.groups()
         if name in found:
             raise Unreadable(f"the argument `#{name}` stands twice", "duplicate-id")
         at = argument.end()
         if quote:
             found[name], at = _text(line, at, quote)
-        elif output is None:
-            raise Unreadable(f"`#{name}` is neither text in quotes nor the name of an output: {excerpt(line[at:])}")
+        elif number:
+            found[name] = float(number) if "." in number else int(number)
+        elif not output:
+            raise Unreadable(f"`#{name}` is neither text in quotes, a number nor the name of an output: {excerpt(line[at:])}")
         elif output not in bound:
             raise Unreadable(
                 f"`#{name}` is the output `{output}`, which no earlier line has: put text in quotes, or write the line that has it first",

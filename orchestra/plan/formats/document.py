@@ -30,7 +30,7 @@ from .round_trip import read_back
 class Document:
     """The format. `known` are ids of nodes that exist before the document: of a plan that it continues."""
 
-    name = "json"
+    name = "document"
 
     def __init__(self, known: Collection[str] = ()) -> None:
         self._known = frozenset(known)

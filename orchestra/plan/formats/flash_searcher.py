@@ -29,11 +29,13 @@ from .reading import Unreadable, clean, excerpt
 MAX_GOALS = 5
 MAX_PATHS = 5
 """Of one goal. Both as Flash-Searcher's own prompt has them."""
-_GOAL = re.compile(r"#{1,6}[ \t]*Goal[ \t]+([0-9]{1,4})[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
-_PATH = re.compile(r"[-*][ \t]+Path[ \t]+([0-9]{1,4})\.([0-9]{1,4})[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
+_GOAL = re.compile(r"#{1,6}[ \t]*Goal[ \t]+([1-9][0-9]{0,3})[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
+_PATH = re.compile(r"[-*][ \t]+Path[ \t]+([1-9][0-9]{0,3})\.([1-9][0-9]{0,3})[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
 _SUCCESS = re.compile(r"[-*][ \t]+Success[ \t]*:[ \t]*(\S.*)", re.IGNORECASE)
 _MARKED = re.compile(r"[-*+#]|[0-9]{1,4}[.)]")
-_LIKE_A_PART = re.compile(r"\b(?:goal|path)[ \t]*[0-9]|\bsuccess[ \t]*:", re.IGNORECASE)
+_LIKE_A_PART = re.compile(r"\b(?:goal|path)[ \t]*[0-9]|\bsuccess[ \t]*:|^[-*#][-*# \t]*(?:goal|path|success)\b", re.IGNORECASE)
+_SWALLOWED = re.compile(r"[-*#][ \t]*(?:goal[ \t]*[0-9]|path[ \t]*[0-9]|success[ \t]*:)", re.IGNORECASE)
+"""The beginning of another line's part: text that holds one has lost a line break."""
 _EXAMPLE = '"## Goal 1: name", "- Path 1.1: approach", "  - Success: criterion", a line each'
 
 
@@ -97,6 +99,8 @@ class _Reader:
 
     def take(self, line: str) -> None:
         try:
+            if _SWALLOWED.search(line, 1) and not line.startswith("##"):
+                raise Unreadable(f"two things stand in one line: {excerpt(line)}; write {_EXAMPLE}")
             if found := _GOAL.fullmatch(line):
                 self._goal(int(found[1]), found[2])
             elif found := _PATH.fullmatch(line):

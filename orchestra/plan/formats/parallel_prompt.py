@@ -26,6 +26,7 @@ OUTPUT = "answers"
 _SLOT = "{data}"
 _KNOWN = frozenset({"serial", "template", "context", "data", "n", "category", "validation_tier"})
 _MOST_SAMPLES = 1024  # as `Sample.n`
+_MOST_SLOTS = 10  # more are a loop, and every one holds the whole item again
 
 
 class ParallelPrompt:
@@ -78,6 +79,8 @@ class ParallelPrompt:
         self._check_width(len(data), "the number of items is")
         if _SLOT not in template:
             raise Unreadable("the template does not say where an item goes: write {data} in it", "missing-argument")
+        if (slots := template.count(_SLOT)) > _MOST_SLOTS:
+            raise Unreadable(f"the template holds {{data}} {slots:,} times: once is enough, {_MOST_SLOTS} is the most", "too-many")
         before = f"{context}\n\n" if context else ""
         calls = [ModelCall(id=str(k), prompt=before + template.replace(_SLOT, as_text(item))) for k, item in enumerate(data, 1)]
         return (*calls, Aggregate(id=OUTPUT, inputs=[Ref(call.id) for call in calls]))

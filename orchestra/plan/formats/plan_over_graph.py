@@ -23,6 +23,7 @@ from .reading import MAX_DEPTH, Unreadable, clean, excerpt
 _BEGIN = re.compile(r"\[\s*\{")
 # Possessive, and an open string matches up to the end of the text: each character is looked at once.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<closed>"?)|[\[{]|[\]}]', re.DOTALL)
+_JSON = re.compile(r'[{}]|"\s*:')
 _EXAMPLE = '[{"name": "Subtask1", "source": ["N1"], "target": ["N2"], "dependencies": []}]'
 _FIELDS = ("name", "source", "target", "dependencies")
 
@@ -91,8 +92,7 @@ def _the_list(text: str) -> str:
             break
     if depth:
         raise Unreadable("the list of subtasks breaks off: write it whole, up to its last `]`")
-    outside = text[:begin] + text[end:]
-    if "{" in outside or '"' in outside:
+    if _JSON.search(text, 0, begin) or _JSON.search(text, end):
         raise Unreadable("there is something like a subtask outside the list: write all subtasks in one list, and nothing else")
     return text[begin:end]
 

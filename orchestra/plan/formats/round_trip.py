@@ -14,5 +14,5 @@ def read_back(text: str, plan: Plan, format_: PlanFormat) -> str:
     found = errors(parsed.findings)
     if found or parsed.plan != plan:
         reasons = "; ".join(map(str, found)) or "it would not be read as the same plan"
-        raise PlanError(f"this plan cannot be written as {format_.name}: {reasons}")
+        raise PlanError(f"this plan cannot be written in the format {format_.name}: {reasons}")
     return text

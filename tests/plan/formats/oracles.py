@@ -220,7 +220,7 @@ def _long(item: Any, tools: Tools) -> dict[str, Any]:
     """A node's fields under their long names."""
     if not isinstance(item, dict) or "id" not in item or len({_FIELDS.get(name, name) for name in item}) < len(item):
         raise Refused("no node, or a field twice")
-    node: dict[str, Any] = {_FIELDS.get(name, name): value for name, value in item.items()}
+    node = {str(_FIELDS.get(name, name)): value for name, value in item.items()}
     node["id"] = str(node["id"]) if type(node["id"]) is int else node["id"]
     if not isinstance(node["id"], str):
         raise Refused("an id that is no text")

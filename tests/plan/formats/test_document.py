@@ -104,7 +104,7 @@ def test_what_is_written_is_read_as_the_same_plan(plan: Plan) -> None:
 
 def test_numbers_that_json_cannot_hold_are_not_written() -> None:
     plan = Plan.model_construct(nodes=(ToolCall.model_construct(id="1", tool="a", arguments={"x": float("inf")}),), output=None)
-    with pytest.raises(PlanError, match="cannot be written as json"):
+    with pytest.raises(PlanError, match="cannot be written in the format document"):
         FORMAT.dump(plan)
 
 

@@ -305,7 +305,7 @@ def test_what_would_not_be_read_again_is_not_written() -> None:
     deep: Any = "x"
     for _ in range(70):
         deep = [deep]
-    with pytest.raises(PlanError, match="cannot be written as json-lines: line 1: .* nested deeper"):
+    with pytest.raises(PlanError, match="cannot be written in the format json-lines: line 1: .* nested deeper"):
         FORMAT.dump(Plan(nodes=(ToolCall(id="1", tool="a", arguments={"x": deep}),)))
 
 
