@@ -26,6 +26,7 @@ from rich.table import Table
 from .countdown.model import shipped_model
 from .errors import ConfigError
 from .model_files import check_model
+from .tools.isolation import self_test
 
 PACKAGES = (
     "orchestra",
@@ -40,6 +41,7 @@ PACKAGES = (
     "trl",
     "datasets",
     "math-verify",
+    "mcp",
 )
 OLDEST_VLLM, NEWEST_VLLM = (0, 25), (0, 32)
 SET_UP = "`make demo` in the repository"
@@ -85,6 +87,8 @@ class Report:
     engines: tuple[EngineState, ...]
     model: Path | None
     model_problems: tuple[str, ...] = ()
+    sandbox: str = ""
+    """What keeps the `python` tool in on this machine."""
 
     @property
     def engine(self) -> EngineState | None:
@@ -120,6 +124,7 @@ def diagnose(model: Path | None = None) -> Report:
         engines=(vllm_state(machine, versions, build), transformers_state(machine, versions, build)),
         model=model,
         model_problems=tuple(check_model(model)) if model else (),
+        sandbox=str(self_test()),
     )
 
 
@@ -199,6 +204,8 @@ def show(report: Report, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+    if report.sandbox:
+        console.print(f"sandbox of the python tool: {report.sandbox}", highlight=False, markup=False, soft_wrap=True)
     console.print(_verdict(report), highlight=False, markup=False, soft_wrap=True)
 
 

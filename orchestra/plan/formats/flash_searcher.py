@@ -76,15 +76,15 @@ class FlashSearcher:
         earlier: tuple[str, _Path] | None = None
         for place, path in enumerate(goal.paths, 1):
             id = f"goal{number}_path{place}"
-            parts: list[str | Ref] = [f"{self._task}\n\n" if self._task else "", f"Goal: {goal.name}\n"]
-            if earlier is not None:
-                before = earlier[1]
-                parts += [f"An earlier approach ({before.approach}) gave this answer (null if it failed):\n", Ref(earlier[0]), "\n"]
-                parts.append(f"If that answer meets the criterion “{before.success}”, give it again, unchanged. Otherwise go on.\n")
-            parts.append(f"Approach: {path.approach}\nThe goal is reached when: {path.success}")
-            edges = {earlier[0]: Edge(on_failure="continue")} if earlier is not None else {}
-            prompt = Text(tuple(parts)) if earlier is not None else "".join(map(str, parts))
-            yield ModelCall(id=id, prompt=prompt, edges=edges)
+            head = f"{self._task}\n\nGoal: {goal.name}\n" if self._task else f"Goal: {goal.name}\n"
+            tail = f"Approach: {path.approach}\nThe goal is reached when: {path.success}"
+            if earlier is None:
+                yield ModelCall(id=id, prompt=head + tail)
+            else:
+                before, tried = earlier
+                head += f"An earlier approach ({tried.approach}) gave this answer (null if it failed):\n"
+                tail = f"\nIf that answer meets the criterion “{tried.success}”, give it again, unchanged. Otherwise go on.\n{tail}"
+                yield ModelCall(id=id, prompt=Text((head, Ref(before), tail)), edges={before: Edge(on_failure="continue")})
             earlier = id, path
 
 

@@ -106,7 +106,7 @@ def _the_object(text: str, findings: list[Finding]) -> dict[str, Any]:
 
 
 def _text(schema: Mapping[str, Any], field: str) -> str:
-    """ "" for null and none."""
+    """Empty for null and none."""
     text = schema.get(field)
     if text is not None and not isinstance(text, str):
         raise Unreadable(f"`{field}` is text, got {excerpt(repr(text))}", "wrong-type")

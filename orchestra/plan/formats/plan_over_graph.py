@@ -98,7 +98,7 @@ def _the_list(text: str) -> str:
 
 
 def _name(subtask: Any) -> str:
-    """ "" for none."""
+    """Empty for none."""
     name = subtask.get("name") if isinstance(subtask, dict) else None
     return name if isinstance(name, str) else ""
 

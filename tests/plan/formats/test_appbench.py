@@ -50,7 +50,7 @@ def oracle(text: str) -> str:
         names = [name.strip(" \t") for name in outputs.split(",")]
         if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) for name in (*names, app, api.strip(" \t"), *read)):
             raise Refused(f"names: {line!r}")
-        nodes.append({"kind": "tool", "id": id, "tool": f"{app}.{api.strip(' \t')}", "arguments": read})
+        nodes.append({"kind": "tool", "id": id, "tool": ".".join((app, api.strip(" \t"))), "arguments": read})
         bound |= dict.fromkeys(names, id)
     return expected(nodes, None)
 

@@ -44,7 +44,7 @@ def oracle(text: str) -> Goals:
             goals[-1][1].append([after])
         elif sign in "-*" and sign and colon and inside and words == ["success"] and after and goals[-1][1]:
             goals[-1][1][-1].append(after)
-        elif words[:1] in (["goal"], ["path"], ["success"]):
+        elif sign in ("#", "-", "*") and words[:1] in (["goal"], ["path"], ["success"]):
             raise Refused(f"not in its place: {line!r}")
         elif line.startswith("#"):
             inside = False
