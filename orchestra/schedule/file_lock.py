@@ -35,6 +35,11 @@ class FileLock:
             owner = os.read(self._file, 32).decode(errors="replace").strip()
             os.close(self._file)
             raise _in_use(path, owner or "unknown") from error
+        except OSError as error:
+            os.close(self._file)
+            raise JournalError(
+                f"the journal {path} cannot be locked ({error.strerror}): give a path on a local file system"
+            ) from error
         os.ftruncate(self._file, 0)
         os.write(self._file, str(os.getpid()).encode())
         _held.add(self._name)

@@ -189,9 +189,8 @@ class Journal:
                     f"{self.path} is the journal of another run ({run}, this is {self._run}): the task, the plan or the tools are not the same."
                     " Give this run a journal of its own, or delete that file"
                 )
-            database.execute(
-                "update about set version = version"
-            )  # raises now rather than in mid-run when the file cannot be written
+            # A file that cannot be written raises now rather than in mid-run.
+            database.execute("update about set version = version")
             database.rollback()
         except BaseException:
             database.close()

@@ -2,8 +2,9 @@
 
 A node's inputs are made of other nodes' outputs, and a call is known again by its inputs. So an output must come back as what went on in the
 first process, or calls that depend on it would be made a second time. JSON values come back as they are, NaN, infinities, whole numbers of
-any size up to 4,000 digits and halves of surrogate pairs included; tuples come back as lists. Anything else (data classes, pydantic models,
-sets, dates, bytes that are UTF-8) comes back if the return type of its tool says what it is, and is refused otherwise.
+any size up to 4,000 digits and halves of surrogate pairs included; tuples and subclasses (a `defaultdict`, numpy's `float64`) become JSON's own
+types. Anything else (data classes, pydantic models, sets, dates, bytes that are UTF-8) comes back if the return type of its tool says what it
+is, and is refused otherwise.
 """
 
 from __future__ import annotations
@@ -120,16 +121,20 @@ def _readings(form: Any, restore: Restore | None) -> Iterable[tuple[Any, Any]]:
 
 
 def _same(back: Any, value: Any) -> bool:
-    """Whether the one may stand for the other; numbers may have become floats, and tuples lists, as a return type says."""
-    kind = type(value)
-    if kind is float or kind is int:
-        return type(back) in (float, int) and (back == value or (math.isnan(back) and math.isnan(value)))
-    if kind is tuple or kind is list:
-        return type(back) in (tuple, list) and len(back) == len(value) and all(map(_same, back, value))
-    if type(back) is not kind:
+    """Whether the one may stand for the other: numbers may have become floats, tuples lists, and subclasses of JSON's types those types."""
+    match value:
+        case bool():
+            return back is value
+        case int() | float():
+            return isinstance(back, (int, float)) and (back == value or (math.isnan(back) and math.isnan(value)))
+        case str():
+            return isinstance(back, str) and back == value
+        case list() | tuple():
+            return isinstance(back, (list, tuple)) and len(back) == len(value) and all(map(_same, back, value))
+        case dict():
+            return isinstance(back, dict) and list(back) == list(value) and all(_same(back[name], value[name]) for name in value)
+    if type(back) is not type(value):
         return False
-    if kind is dict:
-        return list(back) == list(value) and all(_same(back[name], value[name]) for name in value)
     if (parts := _fields(value)) is not None:
         return _same(_fields(back), parts)
     return bool(back == value)
@@ -137,7 +142,7 @@ def _same(back: Any, value: Any) -> bool:
 
 def _canonical(value: Any) -> Any:
     """`value` as JSON in which different values look different; it need not be made again."""
-    if type(value) in _ATOMS or isinstance(value, int) and not isinstance(value, Enum):
+    if value is None or (isinstance(value, (str, int, float)) and not isinstance(value, Enum)):
         return value
     match value:
         case list() | tuple():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import PlanError
@@ -68,12 +68,12 @@ class Result:
 
     status: Literal["succeeded", "partial", "failed"]
     """partial: the output could not be made, but some nodes succeeded."""
-    output: Any
+    output: Any = field(repr=False)
     error: str | None = None
     """Why there is no output."""
-    plan: Plan
+    plan: Plan = field(repr=False)
     """As it was at the end, patches included."""
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome] = field(repr=False)
     usage: Usage
     started: float
     finished: float

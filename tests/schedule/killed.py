@@ -9,6 +9,7 @@ settled by what really happened, and resumed once more. One JSON line a step say
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import os
@@ -237,6 +238,7 @@ def main(what: str, folder: Path, first: int, stride: int) -> None:
     run = run_plan if what == "plan" else run_agent
     for name in ("jinja2", "jsonschema", "networkx"):  # imported when they are first used: once here, not in every process
         importlib.import_module(name)
+    gc.freeze()  # forks then share what is there, instead of copying it at the first collection
     whole = folder / f"whole-{first}"
     whole.mkdir(parents=True)
     assert forked(partial(run, whole, NEVER)) == 0

@@ -1,12 +1,10 @@
 """Plans of AppBench (EMNLP 2024): one call of an app's API a line, with the names of its outputs on the left.
 
-    Restaurants: [restaurant_name, location = findrestaurants(#category='Korean', #location='San Francisco')]
-    Rents: [destination, ride_fare = getride(#destination=location, #ride_type='Luxury')]
+    Cinemas: [film, city = find_films(#genre='Drama', #city='Porto')]
+    Cabs: [fare = order_cab(#destination=city, #people=2)]
 
-An argument in quotes is text, even if it equals a name; one without is a number, or an output of an
-earlier line, by its name: of the latest that has it.
-Lines run as soon as what they use is there. An apostrophe inside a quoted text needs no backslash ('Ming's Diner'): the quote that closes is
-the first one before `,` or `)`.
+An argument in quotes is text, even if it equals a name; one without is a number, or an output of an earlier line, by its name: of the latest
+that has it. An apostrophe inside quoted text needs no backslash ('Ana's Screen'): the quote that closes is the first one before `,` or `)`.
 """
 
 from __future__ import annotations
