@@ -70,7 +70,8 @@ class Execution:
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """Of all nodes that have ended so far, those of sub-plans as "outer/inner"."""
-        return {id: e.outcome for id, e in self._graph.entries.items() if e.outcome is not None} | self._others
+        found = {id: entry.outcome for id, entry in self._graph.entries.items() if entry.outcome is not None}
+        return found | self._others if self._others else found
 
     @property
     def unfinished(self) -> list[str]:

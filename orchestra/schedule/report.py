@@ -7,9 +7,10 @@ from typing import Any
 
 from ..plan.node import INPUT
 from ..plan.plan import Plan
-from ..plan.ref import Missing, Ref, follow, resolve
+from ..plan.ref import Missing, Ref, follow, refs, resolve
+from .entry import Entry
 from .graph import Graph
-from .outcome import Outcome, Result, Usage
+from .outcome import ONE_CALL, Outcome, Result, Usage
 from .runtime import Runtime
 
 
@@ -24,16 +25,15 @@ def result_of(
     finished: float,
 ) -> Result:
     """What came out. There is an output when every node that it names succeeded; without a named one, when every sink did."""
-    own = {id: entry.outcome for id, entry in graph.entries.items() if entry.outcome is not None}
-    output, error = _output(graph, plan, own)
-    some = any(outcome.ok for outcome in own.values())
+    output, error = _output(graph, plan)
+    some = any(outcome.ok for outcome in outcomes.values())
     return Result(
         status="succeeded" if error is None else "partial" if some else "failed",
         output=output,
         error=error,
         plan=plan,
         outcomes=outcomes,
-        usage=sum((outcome.usage for outcome in own.values()), discarded),
+        usage=_sum(graph, discarded),
         started=started,
         finished=finished,
         stopped=stopped,
@@ -41,19 +41,41 @@ def result_of(
     )
 
 
-def _output(graph: Graph, plan: Plan, own: Mapping[str, Outcome]) -> tuple[Any, str | None]:
-    wanted = sorted(plan.returned - {INPUT}, key=lambda id: (id not in own, id))
-    lacking = [id for id in wanted if id not in own or not own[id].ok]
-    if lacking:
-        reasons = "; ".join(f"{id}: {own[id].error}" if id in own else f"there is no node {id}" for id in lacking)
-        return None, f"the output needs what failed ({reasons})"
+def _sum(graph: Graph, discarded: Usage) -> Usage:
+    calls = 0
+    total = discarded
+    for entry in graph.entries.values():
+        if entry.outcome is not None:
+            if entry.outcome.usage is ONE_CALL:  # nearly all, and adding objects up is slow
+                calls += 1
+            else:
+                total += entry.outcome.usage
+    return total + Usage(calls=calls)
+
+
+def _output(graph: Graph, plan: Plan) -> tuple[Any, str | None]:
+    entries = graph.entries
+    sinks = [id for id, entry in entries.items() if not entry.dependents] if plan.output is None else []
+    wanted = sinks or [ref.node for ref in refs(plan.output) if ref.node != INPUT]
+    reasons: list[str] = []
+    for id in dict.fromkeys(wanted):
+        outcome = entries[id].outcome if id in entries else None
+        if outcome is None or not outcome.ok:
+            reasons.append(f"{id}: {outcome.error}" if outcome is not None else f"there is no node {id}")
+    if reasons:
+        return None, f"the output needs what failed ({'; '.join(reasons[:20])})"
     if plan.output is None:
-        return {id: own[id].value for id in plan.sinks}, None
+        return {id: _value(entries[id]) for id in sinks}, None
 
     def value(ref: Ref) -> Any:
-        return follow(ref, graph.arguments if ref.node == INPUT else own[ref.node].value)
+        return follow(ref, graph.arguments if ref.node == INPUT else _value(entries[ref.node]))
 
     try:
         return resolve(plan.output, value), None
     except Missing as error:
         return None, str(error)
+
+
+def _value(entry: Entry) -> Any:
+    assert entry.outcome is not None
+    return entry.outcome.value
