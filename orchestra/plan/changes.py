@@ -8,7 +8,7 @@ from typing import Any
 from .json_type import shown
 from .node import Aggregate, ModelCall, Node, Sample, SubPlan, ToolCall
 from .plan import Plan
-from .ref import Value, encode
+from .ref import Ref, Text, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +72,18 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    return shown(encode(value), 60)
+    return str(_named(value)) if isinstance(value, Ref) else shown(_named(value), 60)
+
+
+def _named(value: Any) -> Any:
+    """References as people write them."""
+    match value:
+        case Ref():
+            return f"${value}"
+        case Text(parts):
+            return "".join(part if isinstance(part, str) else f"${{{part}}}" for part in parts)
+        case list():
+            return [_named(item) for item in value]
+        case dict():
+            return {name: _named(item) for name, item in value.items()}
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from ..errors import PlanError
 from .argument_types import argument_problems, value_problems
@@ -105,7 +105,9 @@ def _aggregate_problems(node: Aggregate, scope: Scope) -> Iterator[str]:
 def _model_findings(node: ModelCall, scope: Scope) -> Iterator[Finding]:
     if node.prompt is None or node.prompt == "":
         yield Finding("wrong-type", f"the prompt is {shown(node.prompt)}: write what the model is to do", node.id)
-    if scope.models is not None and node.model is not None and node.model not in scope.models:
+    if isinstance(scope.models, Sized) and not scope.models:
+        yield Finding("bad-policy", "there is no model that a plan may ask: use a tool instead", node.id)
+    elif scope.models is not None and node.model is not None and node.model not in scope.models:
         names = [str(name) for name in scope.models] if isinstance(scope.models, Iterable) else []
         there_are = f"{scope.suggestions.closest(node.model, names)}; there are: {listed(names)}" if names else ""
         message = f"there is no model {shown(node.model)}{there_are}; leave `model` out to let one be chosen"

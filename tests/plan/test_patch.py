@@ -67,10 +67,10 @@ def test_operations_are_applied_in_order_and_make_the_next_version() -> None:
     assert changes.removed == {"2"} and changes.output == [Ref("4"), Ref("5")]
     assert describe_changes(PLAN, changes) == [
         "- 2",
-        '+ 5: search(query={"$ref": "1"})',
-        '~ 3: ask {"$text": ["about ", {"$ref": "1"}, {"$ref": "2"}]} → ask {"$text": ["about ", {"$ref": "1"}, {"$ref": "5"}]}',
-        '~ 4: ask {"$text": ["about ", {"$ref": "3"}]} → ask {"$text": ["about ", {"$ref": "3"}, {"$ref": "5"}]}',
-        'output: {"$ref": "4"} → [{"$ref": "4"}, {"$ref": "5"}]',
+        "+ 5: search(query=$1)",
+        '~ 3: ask "about ${1}${2}" → ask "about ${1}${5}"',
+        '~ 4: ask "about ${3}" → ask "about ${3}${5}"',
+        'output: $4 → ["$4", "$5"]',
     ]
 
 
@@ -214,7 +214,7 @@ def applied(old: Plan, result: Patched) -> dict[str, Node]:
 def test_changes_that_do_not_show_in_one_line_are_named() -> None:
     plan = Plan(nodes=(now("1"), Sample(id="2", prompt="p", n=3), SubPlan(id="3", nodes=(now("a"),), output=None)))
     new = plan.model_copy(update={"nodes": (now("1", timeout_s=3), Aggregate(id="2", inputs=[Ref("3")]), plan.nodes[2])})
-    assert describe_changes(plan, diff(plan, new)) == ["~ 1: timeout_s", '~ 2: 3 × "p" → list of [{"$ref": "3"}]']
+    assert describe_changes(plan, diff(plan, new)) == ["~ 1: timeout_s", '~ 2: 3 × "p" → list of ["$3"]']
 
 
 # The schema for decoding

@@ -14,14 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..finding import Finding
+from ..finding import Code, Finding
 from ..node import Aggregate, ModelCall, Node
 from ..plan import Plan
 from ..ref import Ref, Text
 from .base import Parsed, Tools
+from .reading import clean, excerpt
 
-_POINT = re.compile(r"[ \t]*(\d{1,4})[.)][ \t]+(\S.*)")
-_FIELD = re.compile(r"[ \t]*(needs|difficulty)[ \t]*:[ \t]*(.*?)[ \t]*", re.IGNORECASE)
+_POINT = re.compile(r"[ \t]*([0-9]{1,4})[.)][ \t]+(\S.*)")
+_FIELD = re.compile(r"(needs|difficulty)[ \t]*:(.*)", re.IGNORECASE)
+_NOT_A_FIELD = re.compile(r"[a-z]{4,12}[ \t]*:", re.IGNORECASE)
+"""What looks like a field and is none: probably a slip."""
 OUTPUT = "answer"
 """Id of the node that puts the points together."""
 
@@ -32,7 +35,7 @@ class Skeleton:
     name = "skeleton"
 
     def __init__(self, task: str) -> None:
-        self._task = task
+        self._task = clean(task)
 
     def stream(self, tools: Tools) -> SkeletonStream:
         return SkeletonStream(self._task)
@@ -58,7 +61,7 @@ class SkeletonStream:
 
     def feed(self, text: str) -> Sequence[Node]:
         before = len(self._nodes)
-        *lines, rest = text.split("\n")
+        *lines, rest = clean(text).split("\n")
         for line in lines:
             self._take("".join(self._line) + line)
             self._line.clear()
@@ -80,26 +83,25 @@ class SkeletonStream:
     def _take(self, line: str) -> None:
         if not (found := _POINT.fullmatch(line.rstrip())):
             if line.strip() and not line.strip().startswith("```"):
-                self._findings.append(
-                    Finding("syntax", f"this line is no point and is left out: {line.strip()[:80]!r}", severity="warning")
-                )
+                self._warn("syntax", f"this line is no point and is left out: {excerpt(line, 80)}", None)
             return
-        id, rest = found[1], found[2]
-        point, *fields = rest.split("|")
+        id = found[1]
+        point, fields = _apart(found[2])
         needs: list[str] = []
         difficulty: int | None = None
-        for field in fields:
-            match = _FIELD.fullmatch(field)
-            if match is None:
-                self._findings.append(Finding("syntax", f"{field.strip()[:60]!r} is neither `needs:` nor `difficulty:`", id))
-            elif match[1].lower() == "needs":
-                needs = [part for part in re.split(r"[,\s]+", match[2]) if part and part.lower() not in ("none", "-")]
-            elif match[2].isdecimal() and 1 <= int(match[2]) <= 5:
-                difficulty = int(match[2])
+        for name, value in fields:
+            if name == "needs":
+                needs = [part for part in re.split(r"[,\s]+", value) if part and part.lower() not in ("none", "-")]
+            elif value.isdecimal() and 1 <= int(value[:2]) <= 5:
+                difficulty = int(value[:2])
             else:
-                self._findings.append(
-                    Finding("wrong-type", f"difficulty is a number from 1, easy, to 5, got {match[2][:20]!r}", id)
+                self._warn(
+                    "wrong-type", f"difficulty is a number from 1, easy, to 5, got {excerpt(value, 20)}: taken for unknown", id
                 )
+        if "|" in point and _NOT_A_FIELD.match(point.rpartition("|")[2].strip()):
+            self._warn(
+                "kept-as-text", f"{excerpt(point.rpartition('|')[2])} is neither `needs:` nor `difficulty:`, kept as text", id
+            )
         if wrong := [need for need in needs if need not in self._points]:
             self._findings.append(
                 Finding("forward-reference", f"point {id} needs {', '.join(wrong)[:60]}, which does not come before it", id)
@@ -108,8 +110,11 @@ class SkeletonStream:
         if id in self._points:
             self._findings.append(Finding("duplicate-id", f"there are two points {id}: number them 1, 2, 3, …", id))
             return
-        self._points[id] = point.strip()
-        self._nodes.append(ModelCall(id=id, prompt=self._prompt(point.strip(), needs), difficulty=difficulty))
+        self._points[id] = point
+        self._nodes.append(ModelCall(id=id, prompt=self._prompt(point, list(dict.fromkeys(needs))), difficulty=difficulty))
+
+    def _warn(self, code: Code, message: str, id: str | None) -> None:
+        self._findings.append(Finding(code, message, id, severity="warning"))
 
     def _prompt(self, point: str, needs: Sequence[str]) -> Text:
         parts: list[str | Ref] = [f"{self._task}\n\n"]
@@ -117,3 +122,13 @@ class SkeletonStream:
             parts += [f"What was written about “{self._points[need]}”:\n", Ref(need), "\n\n"]
         parts.append(f"Write only the part of the answer about this point, in a few sentences: {point}")
         return Text(tuple(parts))
+
+
+def _apart(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """A point and the fields behind it. What is no field belongs to the point, which may hold a `|` of its own."""
+    *before, last = text.split("|")
+    fields: list[tuple[str, str]] = []
+    while before and (match := _FIELD.fullmatch(last.strip())):
+        fields.append((match[1].lower(), match[2].strip()))
+        last = before.pop()
+    return "|".join([*before, last]).strip(), fields

@@ -7,6 +7,7 @@ solving it gives 88 % with the same extractions.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ...errors import ProblemError
 from ..exact import solve
@@ -16,6 +17,8 @@ from ..plan import Plan
 from ..ref import Ref
 from ..task_graph import load_task_graph
 from .base import Parsed, Tools
+from .objects import ObjectScanner, read_json
+from .reading import Unreadable
 
 
 class SolvedGraph:
@@ -28,11 +31,12 @@ class SolvedGraph:
         self._tool = tool
 
     def parse(self, text: str, tools: Tools) -> Parsed:
-        begin, end = text.find("{"), text.rfind("}")
         try:
-            schedule = solve(load_task_graph(text[begin : end + 1] if 0 <= begin < end else text))
-        except ProblemError as error:
+            schedule = solve(load_task_graph(_the_graph(text)))
+        except (ProblemError, Unreadable) as error:
             return Parsed(Plan(nodes=()), (Finding("syntax", str(error)),))
+        if not schedule.steps:
+            return Parsed(Plan(nodes=()), (Finding("empty", "nothing has to be done: the target is among the initial sources"),))
         names = {step.rule.id: str(number) for number, step in enumerate(schedule.steps, 1)}
         nodes = tuple(
             ToolCall(
@@ -45,4 +49,21 @@ class SolvedGraph:
             for step in schedule.steps
         )
         goal = json.dumps({"time": schedule.makespan, "cost": schedule.cost})
-        return Parsed(Plan(nodes=nodes, output=Ref(nodes[-1].id) if nodes else None, goal=goal))
+        return Parsed(Plan(nodes=nodes, output=Ref(nodes[-1].id), goal=goal))
+
+
+def _the_graph(text: str) -> dict[str, Any]:
+    """The last object with rules, whatever stands around it. Raises `Unreadable` when there is none."""
+    scanner = ObjectScanner()
+    broken: str | None = None
+    found: dict[str, Any] | None = None
+    for event in [*scanner.feed(text), *scanner.close()]:
+        if event.what == "object" and '"rules"' in event.text:  # braces in prose are none of our business
+            found = read_json(event.text)
+        elif event.what == "broken":
+            broken = f"line {event.line}: {event.text}"
+    if found is None:
+        raise Unreadable(
+            broken or 'there is no graph: write one JSON object {"rules": [...], "initial_source": [...], "target": "..."}'
+        )
+    return found
