@@ -10,13 +10,14 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from .errors import ConfigError, OrchestraError, ProblemError
+from .errors import ConfigError, JournalError, OrchestraError, ProblemError
 
 _EPILOG = """\
 examples:
   orchestra solve --numbers 3 5 7 11 --target 24
   orchestra eval countdown --method fork --join first --limit 100 --out runs/fork-first
   orchestra report runs/serial runs/fork-first
+  orchestra run "How much higher is K2 than Mont Blanc?" --tools tools.py --model http://localhost:8000/v1
 """
 
 
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         # By name, so that the core never imports `orchestra.evals` by statement.
         return int(getattr(import_module(module), function)(args))
-    except (ConfigError, ProblemError) as error:
+    except (ConfigError, ProblemError, JournalError) as error:
         sys.stderr.write(f"orchestra: {error}\n")
         return 2
     except OrchestraError as error:
@@ -53,10 +54,23 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has gone (`orchestra report … | head`): nothing is left to say, also not at interpreter exit.
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"orchestra: {error.filename}: {error.strerror}\n")
+        return 2
     except KeyboardInterrupt:
-        kept = "; finished rows are kept, and the same command goes on from there" if "eval" in args.run else ""
-        sys.stderr.write(f"\norchestra: interrupted{kept}\n")
+        sys.stderr.write(f"\norchestra: interrupted{_kept(args)}\n")
         return 130
+
+
+def _kept(args: argparse.Namespace) -> str:
+    """What an interrupted command leaves behind."""
+    if "eval" in args.run:
+        return "; finished rows are kept, and the same command goes on from there"
+    if getattr(args, "journal", None):
+        return f"; what has finished is kept in {args.journal}, and the same command goes on from there"
+    return ""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -112,9 +126,110 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--limit", type=_positive, default=8, metavar="N", help="problems in the comparison (default: 8)")
     _add_engine(demo)
 
+    _add_run(commands)
+    _add_plan(commands)
+    _add_journal(commands)
+
     doctor = commands.add_parser("doctor", help="what is installed, which engine would run, what is missing")
     doctor.set_defaults(run="orchestra.doctor:command")
     return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="plan a task with your tools, run the plan while it is written, and answer")
+    run.set_defaults(run="orchestra.agent.command:run")
+    run.add_argument("task")
+    _add_tools(run, required=True)
+    model = run.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        required=True,
+        metavar="URL|NAME",
+        help="an OpenAI-compatible endpoint (http://HOST:PORT/v1), vllm, transformers, or recorded:FILE",
+    )
+    model.add_argument("--model-name", metavar="NAME|DIR", help="which model of the endpoint, or the folder of the model")
+    model.add_argument("--record", type=Path, metavar="FILE", help="keep what the model says, and replay what is kept already")
+    planning = run.add_argument_group("planning")
+    planning.add_argument(
+        "--format",
+        choices=["json-lines", "llmcompiler"],
+        default="llmcompiler",
+        help="what the planner writes (default: llmcompiler, the shortest)",
+    )
+    planning.add_argument(
+        "--examples", type=Path, metavar="FILE.json", help='shown to the planner: a list of {"task": …, "plan": …}'
+    )
+    planning.add_argument("--constrained", action="store_true", help="hold the model to the plan's grammar (vLLM)")
+    planning.add_argument("--no-joiner", action="store_true", help="the plan's output is the answer")
+    planning.add_argument("--max-rounds", type=_count, default=2, metavar="N", help="changes that the joiner may make (default: 2)")
+    planning.add_argument("--max-nodes", type=_positive, default=100, metavar="N", help="of a plan (default: 100)")
+    _add_limits(run)
+    run.add_argument("--svg", type=Path, metavar="FILE.svg", help="also draw the plan with what became of it")
+    run.add_argument("--json", action="store_true", help="the whole result for programs, on standard output")
+
+
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser("plan", help="check, show, run or solve a plan in a file")
+    verbs = plan.add_subparsers(title="what to do", required=True, metavar="VERB")
+    for verb, words in (
+        ("check", "all that is wrong with it"),
+        ("show", "as a picture or in another form"),
+        ("run", "run it, and go on where a killed run stopped"),
+    ):
+        parser = verbs.add_parser(verb, help=words)
+        parser.set_defaults(run=f"orchestra.agent.plan_command:{verb}")
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--format", metavar="NAME", help="how it is written (default: found out from the text)")
+        _add_tools(parser, required=verb == "run")
+        if verb == "show":
+            parser.add_argument("--to", choices=["svg", "mermaid", "dot", "json"], default="mermaid", help="default: mermaid")
+            parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+        if verb == "run":
+            _add_limits(parser)
+            parser.add_argument("--json", action="store_true", help="the whole result instead of the output")
+    solve = verbs.add_parser("solve", help="the fastest plan through a graph of alternatives with times and costs, exactly")
+    solve.set_defaults(run="orchestra.agent.plan_command:solve")
+    solve.add_argument("file", type=Path, metavar="FILE.json", help="rules, initial sources and target, as in Plan-over-Graph")
+    solve.add_argument("--pareto", action="store_true", help="every trade-off between time and cost")
+    solve.add_argument("--json", action="store_true")
+
+
+def _add_journal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    journal = commands.add_parser("journal", help="look into the journal of a run, or settle what is uncertain in it")
+    verbs = journal.add_subparsers(title="what to do", required=True, metavar="VERB")
+    show = verbs.add_parser("show", help="every call and what became of it")
+    show.set_defaults(run="orchestra.agent.plan_command:journal_show")
+    show.add_argument("file", type=Path, metavar="FILE")
+    resolve = verbs.add_parser("resolve", help="say what became of a call that must not be made twice")
+    resolve.set_defaults(run="orchestra.agent.plan_command:journal_resolve")
+    resolve.add_argument("file", type=Path, metavar="FILE")
+    resolve.add_argument("node", metavar="NODE")
+    answer = resolve.add_mutually_exclusive_group(required=True)
+    answer.add_argument("--happened", action="store_true", dest="happened", help="it happened; --value is what it returned")
+    answer.add_argument("--did-not-happen", action="store_false", dest="happened", help="it may be run")
+    resolve.add_argument("--value", metavar="JSON", help="its output (default: null)")
+
+
+def _add_tools(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--tools",
+        action="append",
+        default=[],
+        required=required,
+        metavar="FILE.py|MODULE",
+        help="functions marked by @tool; may be given again",
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    group.add_argument("--slots", type=_positive, metavar="N", help="calls at once (default: no limit)")
+    group.add_argument("--calls", type=_positive, metavar="N", help="calls in all")
+    group.add_argument("--tokens", type=_positive, metavar="N", help="tokens that models may sample in all")
+    group.add_argument("--seconds", type=_seconds, metavar="S", help="after which whatever is finished is returned")
+    group.add_argument(
+        "--journal", type=Path, metavar="FILE", help="keep outcomes there; the same command goes on from it after a crash"
+    )
 
 
 def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> None:
@@ -154,6 +269,22 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected 0 or a positive integer, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
+    return seconds
 
 
 if __name__ == "__main__":

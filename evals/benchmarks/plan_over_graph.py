@@ -262,7 +262,7 @@ def main() -> None:
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
-    Console().print(table(rows))
+    Console(width=None if sys.stdout.isatty() else 120).print(table(rows))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,7 @@ class Agent:
             task,
             execution,
             self._tools.specs,
+            self._tiers,
             joiner,
             model,
             self._settings.when,
@@ -188,7 +189,7 @@ class Agent:
             task=task,
             tools={tool.name: tool.spec for tool in self._offered(task)},
             shape=self._settings.shape,
-            models=[tier.name for tier in self._settings.models.tiers] if self._settings.models else (),
+            models=self._tiers,
             start=start,
             on_text=lambda text: tell(PlannerText(text)),
         )
@@ -207,6 +208,10 @@ class Agent:
 
     def _offered(self, task: str) -> Iterable[Tool]:
         return self._tools.values() if self._shortlist is None else self._shortlist.pick(task, self._settings.shortlist)
+
+    @property
+    def _tiers(self) -> Sequence[str]:
+        return [tier.name for tier in self._settings.models.tiers] if self._settings.models else ()
 
     def _signature(self, task: str) -> str:
         """What a journal belongs to: the task and the tools' names."""

@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from ..plan.changes import one_line
 from ..plan.node import Node
+from ..plan.render.labels import printable
 from ..schedule.events import LimitReached, NodeAdded, NodeFinished, NodeHedged, NodeRetried, NodeStarted, PlanPatched, RunFinished
 from .decision import Finish
 from .events import AgentEvent, Joined, PlannerText, PlanReady, Refused
@@ -74,10 +75,10 @@ class LivePlan:
                 row.started, row.outcome = self._now if row.started is None else row.started, None
                 return f"[cyan]{id}[/] starts: {escape(row.call)}" if attempt == 1 else None
             case NodeFinished(id, outcome):
-                self._rows[id].outcome = outcome
+                self._rows[id].end(outcome)
                 return f"{mark(outcome.status)} [cyan]{id}[/] {escape(result_text(outcome))}"
             case NodeRetried(id, attempt, error, wait_s):
-                return self._note(f"[yellow]{id}: attempt {attempt} failed[/] ({escape(error)}), again in {wait_s:.1f} s")
+                return self._note(f"[yellow]{id}: attempt {attempt} failed[/] ({_plain(error)}), again in {wait_s:.1f} s")
             case NodeHedged(id, after_s):
                 return self._note(f"{id}: unusually slow after {after_s:.1f} s, a second copy starts")
             case PlanPatched(plan):
@@ -90,14 +91,14 @@ class LivePlan:
                 changed = [
                     f"{sign}{id}" for sign, ids in (("+", event.added), ("~", event.replaced), ("-", event.removed)) for id in ids
                 ]
-                return self._note(f"plan, version {plan.version}: {' '.join(changed)} {escape(event.reason)}".rstrip())
+                return self._note(f"plan, version {plan.version}: {' '.join(changed)} {_plain(event.reason)}".rstrip())
             case PlanReady(_, _, note):
                 self._text = ""
-                return self._note(f"the plan was mended: {escape(note)}") if note else None
+                return self._note(f"the plan was mended: {_plain(note)}") if note else None
             case Joined(decision) if not isinstance(decision, Finish):
-                return self._note(f"joiner: {escape(decision.thought)}") if decision.thought else None
+                return self._note(f"joiner: {_plain(decision.thought)}") if decision.thought else None
             case Refused(why):
-                return self._note(f"[yellow]not carried out[/]: {escape(why)}")
+                return self._note(f"[yellow]not carried out[/]: {_plain(why)}")
             case LimitReached(limit, action):
                 return self._note(f"[yellow]limit reached[/]: {limit} ({action})")
             case RunFinished():
@@ -105,7 +106,7 @@ class LivePlan:
         return None
 
     def _add(self, node: Node, scope: str) -> None:
-        self._rows.add(f"{scope}{node.id}", Row(one_line(node)))
+        self._rows.add(f"{scope}{node.id}", Row(printable(one_line(node))))
 
     def _note(self, text: str) -> str:
         self._notes.append(text)
@@ -121,3 +122,8 @@ class LivePlan:
                 planner=self._text,
                 notes=self._notes if self._ended else self._notes[-4:],
             )
+
+
+def _plain(text: str) -> str:
+    """What a model or a tool wrote, as rich's markup of itself."""
+    return escape(printable(text))

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..plan.render.labels import cut, printable
 from ..schedule.outcome import Outcome, Status
 
 _GLYPHS: dict[Status, tuple[str, str]] = {
@@ -21,8 +22,11 @@ _GLYPHS: dict[Status, tuple[str, str]] = {
     "uncertain": ("?", "bold yellow"),
 }
 _LOUD: tuple[Status, ...] = ("failed", "uncertain")
-_WIDE = 90
-"""Columns from which on there is room for a long bar."""
+_BARS = ((100, 24), (80, 16), (0, 8))
+"""The cells of a bar, by how wide the terminal is at least."""
+_SECONDS_CELLS = 7
+_MOST_OF_A_VALUE, _MOST_OF_AN_ERROR = 200, 2000
+"""Characters."""
 _MOST_ROWS = 200
 """In the last frame, which may be longer than the terminal."""
 
@@ -32,6 +36,11 @@ class Row:
     call: str
     started: float | None = None
     outcome: Outcome | None = None
+    text: str = ""
+    """What became of it; made once, because outputs may be long and frames are many."""
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome, self.text = outcome, result_text(outcome)
 
     @property
     def state(self) -> str:
@@ -60,43 +69,47 @@ class Rows:
 
     def view(self, *, width: int, height: int | None, now: float, planner: str, notes: Sequence[str]) -> RenderableType:
         """A frame. `height` None: all there is, with the whole text of failures."""
-        rows = sorted(self._rows.items(), key=self._place)
+        rows = self._in_place()
         room = _MOST_ROWS if height is None else max(3, height - len(notes) - 4)
         shown = _most_telling(rows, room)
         parts: list[RenderableType] = [self._table(shown, width, now)] if shown else []
         if rows:
             parts.append(Text(_summary(rows, len(rows) - len(shown), now - (self.began or 0.0)), style="dim", no_wrap=True))
         if planner:
-            parts.append(Text(f"planner: …{' '.join(planner.split())[-max(width - 11, 10) :]}", style="dim", no_wrap=True))
+            parts.append(Text(f"planner: …{printable(planner)[-max(width - 11, 10) :]}", style="dim", no_wrap=True))
         if height is None:
             for id, row in rows:
                 if row.outcome is not None and row.outcome.status in _LOUD:
-                    parts.append(Padding(Text(f"{id} {row.outcome.status}: {row.outcome.error}", style="red"), (0, 0, 0, 2)))
+                    parts.append(Padding(Text(f"{id} {row.text}", style="red"), (0, 0, 0, 2)))
         lines = [Text.from_markup(note) for note in notes]
         for line in lines:
             if height is not None:
                 line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*parts, *(Padding(line, (0, 0, 0, 2)) for line in lines))
 
-    def _place(self, item: tuple[str, Row]) -> list[int]:
+    def _in_place(self) -> list[tuple[str, Row]]:
         numbers = {id: number for number, id in enumerate(self._rows)}
-        parts = item[0].split("/")
-        return [numbers.get("/".join(parts[: depth + 1]), -1) for depth in range(len(parts))]
+
+        def place(item: tuple[str, Row]) -> list[int]:
+            parts = item[0].split("/")
+            return [numbers.get("/".join(parts[: depth + 1]), -1) for depth in range(len(parts))]
+
+        return sorted(self._rows.items(), key=place)
 
     def _table(self, rows: Sequence[tuple[str, Row]], width: int, now: float) -> Table:
         began = self.began if self.began is not None else now
         whole = max(now - began, 1e-6)
-        bar = 28 if width >= _WIDE else 12
+        bar = next(cells for least, cells in _BARS if width >= least)
         ids = [Text(f"{'  ' * id.count('/')}{id.rpartition('/')[2]}", style="cyan") for id, _ in rows]
         longest_id = min(max(len(id) for id in ids), 20)
-        rest = width - longest_id - bar - 14  # glyph, seconds, and a space between columns
+        rest = width - 1 - longest_id - bar - _SECONDS_CELLS - 5  # a glyph, and spaces between six columns
         call = max(8, min(max(len(row.call) for _, row in rows), rest // 2))
-        table = Table.grid(padding=(0, 1))
-        for wide, justify in ((1, "left"), (longest_id, "left"), (call, "left"), (bar, "left"), (7, "right")):
+        table = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+        for wide, justify in ((1, "left"), (longest_id, "left"), (call, "left"), (bar, "left"), (_SECONDS_CELLS, "right")):
             table.add_column(width=wide, no_wrap=True, overflow="ellipsis", justify=justify)  # type: ignore[arg-type]
         table.add_column(width=max(8, rest - call), no_wrap=True, overflow="ellipsis")
         for id, (_, row) in zip(ids, rows, strict=True):
-            text = Text(result_text(row.outcome) if row.outcome else "", style=_style(row))
+            text = Text(row.text if row.outcome else "", style=_style(row))
             table.add_row(_glyph(row), id, Text(row.call), _bar(row, began, whole, now, bar), _seconds(row, now), text)
         return table
 
@@ -108,12 +121,11 @@ def mark(status: Status) -> str:
 
 
 def result_text(outcome: Outcome) -> str:
-    """What became of a node, on one line."""
+    """What became of a node, on one line of printable characters: what a tool returns must not steer the terminal."""
     if not outcome.ok:
-        return f"{outcome.status}: {' '.join(str(outcome.error).split())}"
-    text = " ".join(str(outcome.value).split())
+        return cut(printable(f"{outcome.status}: {outcome.error}"), _MOST_OF_AN_ERROR)
     source = "" if outcome.source == "run" else f" ({outcome.source})"
-    return f"{text[:200]}{source}"
+    return f"{printable(str(outcome.value)[:_MOST_OF_A_VALUE])}{source}"
 
 
 def _most_telling(rows: Sequence[tuple[str, Row]], room: int) -> Sequence[tuple[str, Row]]:
@@ -131,7 +143,7 @@ def _summary(rows: Sequence[tuple[str, Row]], num_hidden: int, seconds: float) -
     counts = Counter(row.state for _, row in rows)
     said = [f"{counts[state]} {state}" for state in ("running", "waiting", *_GLYPHS) if counts[state]]
     hidden = f" ({num_hidden} not shown)" if num_hidden else ""
-    return f"  {', '.join(said)}{hidden}, {seconds:.1f} s"
+    return f"  {seconds:.1f} s: {', '.join(said)}{hidden}"
 
 
 def _glyph(row: Row) -> Text:

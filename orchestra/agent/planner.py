@@ -13,6 +13,7 @@ from ..plan.degrade import degrade
 from ..plan.finding import Finding, errors
 from ..plan.formats.base import ConstrainedFormat, Parsed, PlanFormat, StreamedFormat
 from ..plan.formats.json_lines import JsonLines
+from ..plan.formats.llmcompiler import LLMCompiler
 from ..plan.node import Node
 from ..plan.plan import Plan
 from ..plan.structure import Shape
@@ -73,8 +74,9 @@ class TextPlanner:
 
     Args:
         model: any chat model.
-        format: how the plan is written, or what makes the format for a brief. `prompt` is the template that explains it, by default the one
-            of the format's name. Formats that cannot be read before they are whole are not streamed.
+        format: how the plan is written, or what makes the format for a brief; by default LLMCompiler's text, which is shortest, and JSON lines
+            where plans may ask models, which that text cannot say. `prompt` is the template that explains it, by default the one of
+            the format's name. Formats that cannot be read before they are whole are not streamed.
         examples: shown in the prompt; a few for the tools at hand help more than anything else.
         constrained: hold the model to the format's grammar, with these tools and argument names (vLLM).
         repairs: how often a plan that cannot be run goes back with all that is wrong with it.
@@ -98,7 +100,7 @@ class TextPlanner:
         temperature: float = 0.0,
     ) -> None:
         self._model = model
-        self._format = format if format is not None else JsonLines()
+        self._format = format if format is not None else _usual
         self._prompt = prompt
         self._examples = examples
         self._constrained = constrained
@@ -158,9 +160,13 @@ class TextPlanner:
     def _degraded(self, parsed: Parsed, findings: tuple[Finding, ...], brief: Brief, texts: tuple[str, ...]) -> Planned:
         if self._on_bad_plan == "fail":
             return Planned(plan=None, findings=findings, texts=texts)
-        done = degrade(parsed.plan, findings, brief.tools, mode=self._on_bad_plan)
+        done = degrade(parsed.plan, findings, brief.tools, mode=self._on_bad_plan, models=brief.models)
         note = done.reason if done.plan is not None else f"no runnable plan is left: {done.reason}"
         return Planned(plan=done.plan, findings=findings, texts=texts, dropped=done.dropped, note=note)
+
+
+def _usual(brief: Brief) -> PlanFormat:
+    return JsonLines() if brief.models else LLMCompiler()
 
 
 def _both(first: Callable[[str], None] | None, second: Callable[[str], None] | None) -> Callable[[str], None] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,7 @@ class Steering:
         task: str,
         execution: Execution,
         tools: Mapping[str, ToolSpec],
+        models: Sequence[str],
         joiner: Joiner | None,
         model: MeteredChat,
         when: When,
@@ -48,6 +49,7 @@ class Steering:
         self._task = task
         self._execution = execution
         self._tools = tools
+        self._models = models
         self._tell = tell
         self._joiner = joiner
         self._model = model
@@ -129,6 +131,7 @@ class Steering:
             settled={id for id, outcome in outcomes.items() if outcome.ok or outcome.status == "uncertain"},
             retired=self._retired,
             limits=self._shape,
+            models=self._models,
         )
         if wrong := errors(patched.findings):
             return self._refuse(f"the change of the plan cannot be made:\n{describe(wrong)}")

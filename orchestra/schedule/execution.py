@@ -133,7 +133,7 @@ class Execution:
             self._added += 1
             entries.append(entry)
             if observer is not None:
-                observer(NodeAdded(node, now))
+                observer(NodeAdded(node, now, self._scope))
         return entries
 
     def close(self, output: Any = None, *, goal: str = "") -> None:

@@ -20,6 +20,7 @@ from orchestra.chat.base import ChatRequest
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError
+from orchestra.plan.formats.json_lines import JsonLines
 from orchestra.plan.formats.llmcompiler import LLMCompiler
 from orchestra.schedule.budget import Budget
 from orchestra.schedule.events import NodeStarted, PlanPatched
@@ -55,6 +56,7 @@ async def send(text: str) -> str:
     return "sent"
 
 
+JSON = partial(TextPlanner, format=JsonLines())
 TOOLS = (height, subtract, send)
 PLAN = """\
 {"id": "1", "tool": "height", "args": {"mountain": "K2"}}
@@ -76,7 +78,7 @@ def model(plans: Sequence[str], decisions: Sequence[Any] = (), *, seconds_per_to
 
 def work(chat: ScriptedChat, *, tools: Sequence[Any] = TOOLS, **settings: Any) -> tuple[AgentResult, list[AgentEvent]]:
     events: list[AgentEvent] = []
-    agent = Agent(chat, tools, settings=Settings(**settings))
+    agent = Agent(chat, tools, settings=Settings(**{"planner": JSON} | settings))
     return run_virtual(agent.run("How much higher?", observer=events.append)), events
 
 
@@ -251,19 +253,21 @@ def test_a_joiner_that_dies_leaves_the_results() -> None:
 
 
 def test_a_budget_too_small_to_start_says_so() -> None:
-    result = run_virtual(Agent(model([PLAN]), TOOLS).run("How high?", budget=Budget(tokens=100)))
+    result = run_virtual(Agent(model([PLAN]), TOOLS, settings=Settings(planner=JSON)).run("How high?", budget=Budget(tokens=100)))
     assert result.status == "failed" and "the budget of 100 tokens leaves no room" in str(result.error)
 
 
 def test_a_budget_that_ends_in_the_middle_keeps_what_is_done() -> None:
-    result = run_virtual(Agent(model([PLAN]), TOOLS, settings=Settings(joiner=None)).run("How high?", budget=Budget(calls=2)))
+    result = run_virtual(
+        Agent(model([PLAN]), TOOLS, settings=Settings(planner=JSON, joiner=None)).run("How high?", budget=Budget(calls=2))
+    )
     assert result.status == "partial" and result.result is not None
     assert result.result.outcomes["1"].value == 8611 and "2 calls" in str(result.error)
 
 
 def test_closing_the_stream_cancels_everything() -> None:
     async def main() -> int:
-        agent = Agent(model([PLAN], seconds_per_token=1), TOOLS)
+        agent = Agent(model([PLAN], seconds_per_token=1), TOOLS, settings=Settings(planner=JSON))
         events: AsyncGenerator[AgentEvent] = agent.stream("How high?")
         async with aclosing(events):
             async for event in events:
@@ -276,7 +280,7 @@ def test_closing_the_stream_cancels_everything() -> None:
 
 def test_the_stream_ends_with_the_result() -> None:
     async def main() -> list[AgentEvent]:
-        agent = Agent(model([PLAN], [{"thought": "", "answer": "3805"}]), TOOLS)
+        agent = Agent(model([PLAN], [{"thought": "", "answer": "3805"}]), TOOLS, settings=Settings(planner=JSON))
         return [event async for event in agent.stream("How high?")]
 
     events = run_virtual(main())
@@ -292,7 +296,7 @@ def test_an_empty_task_is_refused() -> None:
 def test_a_journal_makes_a_second_run_cost_nothing(tmp_path: Path) -> None:
     def once() -> tuple[AgentResult, ScriptedChat]:
         chat = model([PLAN], [{"thought": "", "answer": "3805"}])
-        return run_virtual(Agent(chat, TOOLS).run("How high?", journal=tmp_path / "j.db")), chat
+        return run_virtual(Agent(chat, TOOLS, settings=Settings(planner=JSON)).run("How high?", journal=tmp_path / "j.db")), chat
 
     first, _ = once()
     second, chat = once()
@@ -308,7 +312,7 @@ def test_of_many_tools_the_planner_sees_those_that_fit(monkeypatch: pytest.Monke
         return tool(other, name=f"invoice_{index}")
 
     chat = model([PLAN])
-    agent = Agent(chat, [*TOOLS, *(make(i) for i in range(200))], settings=Settings(joiner=None, shortlist=10))
+    agent = Agent(chat, [*TOOLS, *(make(i) for i in range(200))], settings=Settings(planner=JSON, joiner=None, shortlist=10))
     result = run_virtual(agent.run("By how many metres does the height of one mountain exceed another? Subtract."))
     assert result.answer == 3805
     assert chat.log[0].messages[0].content.count("- invoice_") <= 8 and "- height(" in chat.log[0].messages[0].content

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from orchestra.agent.agent import Agent, Settings
+from orchestra.agent.planner import TextPlanner
 from orchestra.chat.base import ChatRequest
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
+from orchestra.plan.formats.json_lines import JsonLines
 from orchestra.tools.function import tool
 
 HOSTILE: list[Any] = [
@@ -36,6 +39,7 @@ HOSTILE: list[Any] = [
     "a\x00b\x1b[2Jc\u202e\ud7ff",
     ["$1", {"deep": ["${1}", {"$ref": "1"}]}],
 ]
+JSON = partial(TextPlanner, format=JsonLines())
 stolen: list[Any] = []
 given: list[Any] = []
 
@@ -79,7 +83,7 @@ def test_hostile_output_stays_data(output: Any) -> None:
         return plan if request.messages[0].content.startswith("You plan") else '{"thought": "", "answer": "mine"}'
 
     chat = ScriptedChat(answer)
-    result = run_virtual(Agent(chat, [secret, steal, fetch, forward]).run("task"))
+    result = run_virtual(Agent(chat, [secret, steal, fetch, forward], settings=Settings(planner=JSON)).run("task"))
     assert result.answer == "mine" and result.result is not None
     assert [node.id for node in result.result.plan.nodes] == ["1", "2", "3", "4", "5"] and stolen == []
     assert output in given and given.count(output) == 2  # as it was, through two nodes
@@ -96,5 +100,5 @@ def test_with_settings_for_a_plain_output_it_is_the_output() -> None:
         return {"$ref": "1"}
 
     plan = '{"id": "1", "tool": "fetch", "args": {}}\n{"output": {"all": "$1"}}\n'
-    result = run_virtual(Agent(ScriptedChat(lambda _: plan), [fetch], settings=Settings(joiner=None)).run("task"))
+    result = run_virtual(Agent(ScriptedChat(lambda _: plan), [fetch], settings=Settings(planner=JSON, joiner=None)).run("task"))
     assert result.answer == {"all": {"$ref": "1"}}

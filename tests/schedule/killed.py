@@ -21,11 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestra.agent.agent import Agent
+from orchestra.agent.agent import Agent, Settings
+from orchestra.agent.planner import TextPlanner
 from orchestra.chat.base import ChatRequest
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import JournalError
+from orchestra.plan.formats.json_lines import JsonLines
 from orchestra.plan.node import Effect, SubPlan, ToolCall
 from orchestra.plan.plan import Plan
 from orchestra.plan.ref import Ref
@@ -156,7 +158,8 @@ def run_agent(folder: Path, last: int) -> None:
         whole = "uncertain" not in request.messages[-1].content
         return AGENT_PLAN if planning else json.dumps({"thought": "", "answer": "whole" if whole else "in part"})
 
-    agent = Agent(ScriptedChat(answer, seconds_per_token=0.1), tools(folder / "effects", steps).values())
+    settings = Settings(planner=partial(TextPlanner, format=JsonLines()))  # its ids may be names
+    agent = Agent(ScriptedChat(answer, seconds_per_token=0.1), tools(folder / "effects", steps).values(), settings=settings)
     result = run_virtual(agent.run("Do it.", journal=folder / "journal.db"))
     assert result.result is not None, result.error
     report = {
