@@ -20,5 +20,6 @@ __all__ = [
     "folder_search",
     "load_tools",
     "python_tool",
+    "recorded",
     "tool",
 ]
