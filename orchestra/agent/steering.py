@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BudgetError, EngineError
+from ..plan.changes import Changes
 from ..plan.finding import errors
 from ..plan.guard import Guard
+from ..plan.node import ToolCall
 from ..plan.patch import apply
 from ..plan.structure import Shape
 from ..plan.tool_spec import ToolSpec
@@ -135,6 +137,8 @@ class Steering:
         )
         if wrong := errors(patched.findings):
             return self._refuse(f"the change of the plan cannot be made:\n{describe(wrong)}")
+        if again := self._done_once(patched.changes):
+            return self._refuse(again)
         ruling = self._guard.admit(patched.plan)
         if not ruling.allowed:
             return self._refuse(ruling.reason)
@@ -142,6 +146,26 @@ class Steering:
         self._retired |= patched.changes.removed
         self._execution.patch(patched.changes, reason=decision.thought)
         self._tell(Joined(decision, self._rounds))
+
+    def _done_once(self, changes: Changes) -> str | None:
+        """Which change would make a call again that may have had its effect, which must happen once."""
+        outcomes = self._execution.outcomes
+        made = {
+            id: node
+            for id, node in self._execution.plan.by_id.items()
+            if isinstance(node, ToolCall) and self._effect(node) == "once" and id in outcomes and outcomes[id].started is not None
+        }
+        for node in (*changes.added, *changes.replaced):
+            for id, earlier in made.items():
+                if isinstance(node, ToolCall) and (
+                    node.id == id or (node.tool, node.arguments) == (earlier.tool, earlier.arguments)
+                ):
+                    return f"{id} was called already and may have had its effect, which must not happen twice: leave it, and answer with what is known"
+        return None
+
+    def _effect(self, node: ToolCall) -> str | None:
+        spec = self._tools.get(node.tool)
+        return node.effect or (spec.effect if spec else None)
 
     def _refuse(self, why: str) -> None:
         self._refusals += 1

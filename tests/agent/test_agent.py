@@ -316,3 +316,22 @@ def test_of_many_tools_the_planner_sees_those_that_fit(monkeypatch: pytest.Monke
     result = run_virtual(agent.run("By how many metres does the height of one mountain exceed another? Subtract."))
     assert result.answer == 3805
     assert chat.log[0].messages[0].content.count("- invoice_") <= 8 and "- height(" in chat.log[0].messages[0].content
+
+
+@pytest.mark.parametrize("op", ["replace", "add"])
+def test_a_call_that_may_have_had_its_effect_is_never_made_again_by_a_patch(op: str) -> None:
+    sent: list[str] = []
+
+    @tool(effect="once")
+    async def pay(to: str) -> str:
+        """Pays."""
+        sent.append(to)
+        raise ConnectionError("no answer")
+
+    plan = '{"id": "1", "tool": "pay", "args": {"to": "Ann"}}\n{"output": "$1"}\n'
+    node = {"tool": "pay", "id": "1", "args": {"to": "Bob"}} if op == "replace" else {"tool": "pay", "id": "2", "args": {"to": "Ann"}}
+    patch = {"thought": "again", "patch": [{"op": op, "node": node, **({"id": "1"} if op == "replace" else {})}]}
+    result, events = work(model([plan], [patch, {"thought": "", "answer": "unclear"}]), tools=(pay,))
+    assert result.answer == "unclear" and sent == ["Ann"]
+    (refused,) = [event.why for event in events if isinstance(event, Refused)]
+    assert "must not happen twice" in refused
