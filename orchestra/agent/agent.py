@@ -145,7 +145,9 @@ class Agent:
             on_uncertain=settings.on_uncertain,
             grace_s=settings.grace_s,
         )
-        model = MeteredChat(self._tier, budget, journal)
+        seconds = budget.seconds if budget is not None else None
+        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        model = MeteredChat(self._tier, budget, journal, until)
         async with Execution(runtime) as execution:
             result = await self._work(task, execution, runtime, model, observer or _ignore)
         usage = model.usage + (result.result.usage if result.result else NOTHING)
@@ -158,11 +160,11 @@ class Agent:
         try:
             planned = await self._plan(task, execution, model, tell)
         except (EngineError, BudgetError) as error:
-            return AgentResult(answer=None, status="failed", error=f"no plan could be made: {error}")
+            return await self._without_plan(execution, f"no plan could be made: {error}")
         facts: dict[str, Any] = {"findings": planned.findings, "plan_texts": planned.texts}
         if planned.plan is None:
             message = f"the planner wrote no plan that can be run ({planned.note or 'see below'}):\n{describe(planned.findings)}"
-            return AgentResult(answer=None, status="failed", error=message, **facts)
+            return replace(await self._without_plan(execution, message), **facts)
         joiner = self._settings.joiner(model) if self._settings.joiner else None
         steering = Steering(
             task,
@@ -177,6 +179,14 @@ class Agent:
             tell,
         )
         return replace(await steering.answer(), **facts)
+
+    async def _without_plan(self, execution: Execution, error: str) -> AgentResult:
+        """What had been started is ended, and what it found is kept."""
+        execution.cancel(execution.unfinished, "the plan that it belongs to cannot be run")
+        execution.close()
+        result = await execution.result() if execution.plan.nodes else None
+        some = result is not None and bool(result.of("succeeded"))
+        return AgentResult(answer=None, status="partial" if some else "failed", error=error, result=result)
 
     async def _plan(self, task: str, execution: Execution, model: MeteredChat, tell: Observer) -> Planned:
         started: dict[str, Node] = {}
@@ -202,8 +212,6 @@ class Agent:
                 execution.revise(plan, reason=planned.note or "the plan was mended")
             execution.close(plan.output, goal=task)
             tell(PlanReady(plan, planned.findings, planned.note))
-        else:
-            execution.cancel(execution.unfinished, "the plan that it belongs to cannot be run")
         return planned
 
     def _offered(self, task: str) -> Iterable[Tool]:

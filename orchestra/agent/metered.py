@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import asdict
@@ -24,10 +25,12 @@ class MeteredChat:
     not asked for again, so that a resumed run goes on with the same plan.
     """
 
-    def __init__(self, tier: Tier, budget: Budget | None, journal: JournalLike | None) -> None:
+    def __init__(self, tier: Tier, budget: Budget | None, journal: JournalLike | None, until: float | None = None) -> None:
+        """`until`: the moment on the event loop's clock at which the run's seconds are over."""
         self._tier = tier
         self._budget = budget
         self._journal = journal
+        self._until = until
         self._asked = 0
         self.usage = NOTHING
 
@@ -63,9 +66,14 @@ class MeteredChat:
             )
         used = Usage(calls=1)
         try:
-            reply = await tier.model.reply(request)
+            async with asyncio.timeout_at(self._until):
+                reply = await tier.model.reply(request)
             used = usage_of(tier, reply)
             return reply
+        except TimeoutError as error:
+            raise BudgetError(
+                f"the run's seconds were over before {tier.model.name} had answered: give it more, or look at the model"
+            ) from error
         finally:
             self.usage += used
             if budget is not None:

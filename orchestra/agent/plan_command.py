@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import sys
 from contextlib import ExitStack
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidPlan(findings)
     console = Console(stderr=True, highlight=False)
     with ExitStack() as stack:
-        journal = stack.enter_context(Journal(args.journal, run=parsed.plan.signature)) if args.journal else None
+        journal = stack.enter_context(Journal(args.journal, run=_identity(parsed.plan))) if args.journal else None
         live = stack.enter_context(LivePlan(console))
         runtime = Runtime(tools=tools, resources=Resources(slots=args.slots), budget=cap, journal=journal, observer=live.observe)
         result = asyncio.run(execute(parsed.plan, runtime))
@@ -171,3 +172,8 @@ def _console() -> Console:
     """For tables: where nobody looks, lines are not broken at 80 columns."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _identity(plan: Plan) -> str:
+    """Which plan a journal belongs to. Ids count, because the journal knows calls by them."""
+    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]

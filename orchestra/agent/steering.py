@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import BudgetError, EngineError
+from ..errors import BudgetError, ConfigError, EngineError
 from ..plan.changes import Changes
 from ..plan.finding import errors
 from ..plan.guard import Guard
@@ -30,6 +30,11 @@ class When:
     """Completions after which it may already answer or change the plan, while the others go on; None: only at the end."""
     summary_every: int | None = None
     """Completions after which a summary of what is established is written for the joiner (Flash-Searcher does so every 7 to 9 steps)."""
+
+    def __post_init__(self) -> None:
+        for name in ("every", "summary_every"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigError(f"`{name}` counts completions and must be at least 1, got {value}: None is never")
 
 
 class Steering:
@@ -75,7 +80,11 @@ class Steering:
                 return await self._end(None)
             try:
                 decision = await self._ask(self._joiner, complete)
-            except (EngineError, BudgetError) as error:
+            except BudgetError as error:
+                if complete:
+                    return await self._end(None, f"the joiner could not be asked: {error}")
+                continue  # what runs may leave room for it later
+            except EngineError as error:
                 return await self._end(None, f"the joiner could not be asked: {error}")
             match decision:
                 case Finish():
@@ -130,7 +139,7 @@ class Steering:
             self._execution.plan,
             decision.patch,
             tools=self._tools,
-            settled={id for id, outcome in outcomes.items() if outcome.ok or outcome.status == "uncertain"},
+            settled={id for id, outcome in outcomes.items() if outcome.ok or outcome.status == "uncertain"} | self._acting,
             retired=self._retired,
             limits=self._shape,
             models=self._models,
@@ -149,12 +158,9 @@ class Steering:
 
     def _done_once(self, changes: Changes) -> str | None:
         """Which change would make a call again that may have had its effect, which must happen once."""
-        outcomes = self._execution.outcomes
-        made = {
-            id: node
-            for id, node in self._execution.plan.by_id.items()
-            if isinstance(node, ToolCall) and self._effect(node) == "once" and id in outcomes and outcomes[id].started is not None
-        }
+        plan = self._execution.plan
+        begun = ((id, plan.by_id.get(id)) for id in self._execution.begun)
+        made = {id: node for id, node in begun if isinstance(node, ToolCall) and self._effect(node) == "once"}
         for node in (*changes.added, *changes.replaced):
             for id, earlier in made.items():
                 if isinstance(node, ToolCall) and (
@@ -162,6 +168,13 @@ class Steering:
                 ):
                     return f"{id} was called already and may have had its effect, which must not happen twice: leave it, and answer with what is known"
         return None
+
+    @property
+    def _acting(self) -> set[str]:
+        """Calls that are under way and whose effect happens once: they are neither replaced nor removed."""
+        plan = self._execution.plan
+        running = self._execution.begun & set(self._execution.unfinished) & plan.by_id.keys()
+        return {id for id in running if isinstance(node := plan.by_id[id], ToolCall) and self._effect(node) == "once"}
 
     def _effect(self, node: ToolCall) -> str | None:
         spec = self._tools.get(node.tool)

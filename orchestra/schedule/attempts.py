@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Container, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigError, JournalError, ToolError
-from ..plan.node import Effect, Node, NodeBase, ToolCall
+from ..plan.node import Node, NodeBase, ToolCall
 from ..tools.context import idempotency_key
 from .entry import Entry
-from .events import NodeHedged, NodeRetried, NodeStarted
+from .events import NodeHedged, NodeRetried, NodeStarted, RunEvent
 from .kept import Restore, Unkeepable, bring_back, fingerprint, keep
 from .outcome import NOTHING, ONE_CALL, Outcome, SubPlanFailed, Usage
 from .runtime import Runtime
@@ -23,11 +23,22 @@ from .steps import Steps
 class Attempts:
     """Makes calls until they succeed or may not be tried again."""
 
-    def __init__(self, steps: Steps, runtime: Runtime, scope: str) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        runtime: Runtime,
+        scope: str,
+        tell: Callable[[RunEvent], None] | None,
+        left_behind: list[str],
+        known: Container[str],
+    ) -> None:
+        """`known`: ids of the nodes that the run has."""
         self._steps = steps
         self._runtime = runtime
         self._scope = scope
-        self._tell = runtime.observer
+        self._tell = tell
+        self._left_behind = left_behind
+        self._known = known
         self._now = asyncio.get_running_loop().time
         # When a tool in a journaled run starts a run without one, the key that it finds is its own, and not for the calls of that run.
         foreign = runtime.journal is None and idempotency_key.get() is not None
@@ -55,7 +66,10 @@ class Attempts:
         if journal is None:
             return await (self._shared(entry, inputs, key) if pure else self._tried(entry, inputs))
         id = self._scope + entry.node.id
-        if (past := journal.past(id, key)) is not None:
+        past = journal.past(id, key)
+        if past is None and entry.facts.effect == "once":
+            past = journal.orphan(key, self._known)
+        if past is not None:
             if past.outcome is not None:
                 return replace(past.outcome, value=bring_back(past.outcome.value, _restore(entry)))
             if entry.facts.effect == "once" and not await self._cleared(entry.node, key):
@@ -77,11 +91,11 @@ class Attempts:
         started = self._now()
         if runtime.cache is not None and (hit := runtime.cache.get(key)) is not None:
             return Outcome("succeeded", bring_back(hit[0], _restore(entry)), started=started, source="cache")
-        if (flight := runtime.flights.get(key)) is not None:
+        while (flight := runtime.flights.get(key)) is not None:
             await asyncio.wait([flight])
-            if not flight.cancelled() and flight.result().ok:
-                return Outcome("succeeded", flight.result().value, started=started, source="shared")
-            return await self._shared(entry, inputs, key)  # it failed or was cancelled: that is its own matter
+            if not flight.cancelled():  # when the one in front was cancelled, that was its own matter
+                leader = flight.result()
+                return Outcome(leader.status, leader.value, leader.error, started, source="shared")
         flight = runtime.flights[key] = asyncio.get_running_loop().create_future()
         try:
             outcome = await self._tried(entry, inputs)
@@ -113,7 +127,7 @@ class Attempts:
                     value, usage = await self._steps.run(entry.node, inputs, cheapest=entry.cheapest)
             except Exception as error:  # noqa: BLE001 - the node's boundary: a failure is data for those that wait for it
                 spent += error.usage if isinstance(error, SubPlanFailed) else (ONE_CALL if facts.wanted.calls else NOTHING)
-                wait_s = self._wait(error, attempt, facts.effect)
+                wait_s = self._wait(error, attempt, entry)
                 if wait_s is None:
                     return Outcome("failed", None, words(error), started, now(), attempt, "run", spent)
                 if self._tell is not None:
@@ -127,15 +141,26 @@ class Attempts:
                     "succeeded", value, None, started, finished, attempt, "run", usage if spent is NOTHING else spent + usage
                 )
 
-    def _wait(self, error: Exception, attempt: int, effect: Effect) -> float | None:
+    def _wait(self, error: Exception, attempt: int, entry: Entry) -> float | None:
         """Seconds before another attempt; None when there is none."""
         retry = self._runtime.retry
-        if effect == "once" or attempt >= retry.attempts:
+        if attempt >= retry.attempts or not isinstance(error, retry.on):
             return None
-        if not isinstance(error, retry.on):
+        # A plan inside a plan may hold effects that happen once; its own nodes are retried one by one.
+        if entry.facts.effect == "once" or entry.facts.waits or not self._another(entry):
             return None
         longest: float = min(retry.wait_s * 2 ** (attempt - 1), retry.max_wait_s)
         return random.uniform(0.5, 1.0) * longest
+
+    def _another(self, entry: Entry) -> bool:
+        """Whether the budget pays for one more call of this node."""
+        budget = self._runtime.budget
+        if budget is None or entry.reserved is NOTHING:
+            return True
+        if not budget.reserve(ONE_CALL):
+            return False
+        entry.reserved += ONE_CALL
+        return True
 
     async def _bounded(self, entry: Entry, inputs: Any) -> tuple[Any, Usage]:
         """One attempt in tasks of its own, so that it can be given up although it ignores being cancelled."""
@@ -162,11 +187,13 @@ class Attempts:
                     raise TimeoutError(f"no answer within {facts.timeout_s:g} s")
                 if hedge_at is not None and now >= hedge_at:
                     hedge_at = None
+                    if not self._another(entry):
+                        continue
                     tasks.append(self._start(entry, inputs))
                     if self._tell is not None:
                         self._tell(NodeHedged(self._scope + entry.node.id, now - started, now))
         finally:
-            await stop(tasks, self._runtime, self._scope + entry.node.id)
+            await stop(dict.fromkeys(tasks, self._scope + entry.node.id), self._runtime.grace_s, self._left_behind)
 
     def _start(self, entry: Entry, inputs: Any) -> asyncio.Task[tuple[Any, Usage]]:
         return asyncio.create_task(self._steps.run(entry.node, inputs, cheapest=entry.cheapest), name=self._scope + entry.node.id)
@@ -204,15 +231,14 @@ def _restore(entry: Entry) -> Restore | None:
     return None if entry.facts.tool is None else entry.facts.tool.restore
 
 
-async def stop(tasks: list[asyncio.Task[Any]], runtime: Runtime, id: str) -> None:
-    """Cancels `tasks` and waits until they have ended, or until it is clear that one ignores it."""
+async def stop(tasks: Mapping[asyncio.Task[Any], str], grace_s: float, left_behind: list[str]) -> None:
+    """Cancels `tasks` and waits until they have ended; what ignores it for `grace_s` is named in `left_behind`."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()
     if running:
-        _, deaf = await asyncio.wait(running, timeout=runtime.grace_s)
-        if deaf:
-            runtime.left_behind.append(id)
+        _, deaf = await asyncio.wait(running, timeout=grace_s)
+        left_behind += (tasks[task] for task in deaf)
     for task in tasks:
         task.add_done_callback(_look)
 

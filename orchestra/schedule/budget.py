@@ -10,8 +10,11 @@ from ..errors import BudgetError
 from .outcome import Usage
 
 AtLimit = Literal["partial", "stop", "degrade"]
-"""partial: nothing new starts, what runs may finish. stop: what runs is cancelled, too. degrade: model calls move to the cheapest tier first."""
+"""partial: nothing new starts, what runs may finish. stop: what runs is cancelled, too. degrade: model calls that name no model
+move to the cheapest tier first. When the seconds are over, what runs is cancelled, whichever it is."""
 _NO_CAP = math.inf
+_CENT = 1e-9
+"""Sums of floats may miss a cap by so much."""
 
 
 class Budget:
@@ -72,7 +75,7 @@ class Budget:
         if (
             self._calls + self._held_calls + wanted.calls > self._max_calls
             or self._tokens + self._held_tokens + wanted.tokens > self._max_tokens
-            or self._money + self._held_money + wanted.money > self._max_money
+            or self._money + self._held_money + wanted.money > self._max_money + _CENT
             or (self._within is not None and not self._within.reserve(wanted))
         ):
             return False
@@ -102,7 +105,7 @@ class Budget:
             return f"{self._max_calls:,} calls"
         if self._tokens + wanted.tokens > self._max_tokens:
             return f"{self._max_tokens:,} tokens"
-        if self._money + wanted.money > self._max_money:
+        if self._money + wanted.money > self._max_money + _CENT:
             return f"{self._max_money:g} of money"
         return None if self._within is None else self._within.short_of(wanted)
 

@@ -35,7 +35,7 @@ class Facts:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """Mutable; only `Execution` changes it."""
+    """Mutable; `Graph` and `Flow` change it."""
 
     node: Node
     facts: Facts
@@ -62,6 +62,10 @@ class Entry:
     """Of the budget, from when it is ready until it has ended."""
     cheapest: bool = False
     """The budget wants it done by the cheapest model."""
+    began: float | None = None
+    """When its task took its first step."""
+    life: int = 0
+    """Grows when a patch lets it start anew: what was planned for an earlier life does not happen."""
     why_cancelled: str | None = None
 
     @property

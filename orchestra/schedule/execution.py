@@ -21,7 +21,7 @@ from .events import NodeAdded, PlanPatched, RunFinished
 from .flow import Flow
 from .graph import Graph, expected_seconds
 from .outcome import NOTHING, Outcome, Result, SubPlanFailed, Usage
-from .report import result_of
+from .report import result_of, total
 from .runtime import Runtime
 from .steps import Steps
 
@@ -33,9 +33,12 @@ class Execution:
     or a bug. `scope` and `arguments` are those of a sub-plan.
     """
 
-    def __init__(self, runtime: Runtime, *, scope: str = "", arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, *, scope: str = "", arguments: Mapping[str, Any] | None = None, outer: Flow | None = None
+    ) -> None:
         self._runtime = runtime
         self._scope = scope
+        self._outer = outer
         self._steps = Steps(runtime.tools, runtime.models, self._nested)
         self._graph = Graph(arguments)
         self._others: dict[str, Outcome] = {}
@@ -49,7 +52,7 @@ class Execution:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._flow = Flow(self._runtime, self._graph, self._steps, self._scope)
+        self._flow = Flow(self._runtime, self._graph, self._steps, self._scope, self._outer)
         self._started = self._loop.time()
         if (budget := self._runtime.budget) is not None:
             self._undo.append(budget.watch(self._flow.room_again))
@@ -72,6 +75,16 @@ class Execution:
         """Of all nodes that have ended so far, those of sub-plans as "outer/inner"."""
         found = {id: entry.outcome for id, entry in self._graph.entries.items() if entry.outcome is not None}
         return found | self._others if self._others else found
+
+    @property
+    def usage(self) -> Usage:
+        """What has been spent so far."""
+        return total(self._graph, self._discarded)
+
+    @property
+    def begun(self) -> set[str]:
+        """Nodes whose calls have been made, or are being made."""
+        return {id for id, entry in self._graph.entries.items() if entry.began is not None}
 
     @property
     def unfinished(self) -> list[str]:
@@ -97,10 +110,10 @@ class Execution:
         for node in changes.replaced:
             revived += graph.replace(node.id, node, self._steps.facts(node))
             self._claim(graph.entries[node.id])
-        for entry in sorted(retired, key=lambda entry: entry.number, reverse=True):
-            graph.remove(entry.node.id)
+        for node in reversed(in_order(entry.node for entry in retired)):  # nobody waits for the last
+            graph.remove(node.id)
             outcome = Outcome("cancelled", error="removed by a patch", finished=self._loop.time(), source="none")
-            self._others[entry.node.id] = outcome
+            self._others[node.id] = outcome
         self._plan = self._plan.model_copy(update={"output": changes.output, "version": self._plan.version + 1})
         if self._runtime.observer is not None:
             added, replaced = (tuple(node.id for node in nodes) for nodes in (changes.added, changes.replaced))
@@ -148,8 +161,7 @@ class Execution:
 
     def stop(self, why: str) -> None:
         """End early: cancel what runs and skip what waits. `result()` then has whatever is finished."""
-        self._flow.limit(why, "stop")
-        self._flow.cancel_all()
+        self._flow.stop(why)
 
     async def idle(self) -> None:
         """Returns when every node that has been added has ended. Raises what an observer raised."""
@@ -170,7 +182,14 @@ class Execution:
         await self._flow.idle()
         finished = self._loop.time()
         result = result_of(
-            self._graph, self.plan, self.outcomes, self._discarded, self._flow.stopped, self._runtime, self._started, finished
+            self._graph,
+            self.plan,
+            self.outcomes,
+            self._discarded,
+            self._flow.stopped,
+            self._flow.left_behind,
+            self._started,
+            finished,
         )
         if self._runtime.observer is not None and not self._scope:
             self._runtime.observer(RunFinished(result, finished))
@@ -184,13 +203,17 @@ class Execution:
 
     async def _nested(self, node: SubPlan, arguments: dict[str, Any]) -> tuple[Any, Usage]:
         scope = f"{self._scope}{node.id}/"
-        async with Execution(self._runtime, scope=scope, arguments=arguments) as inner:
-            try:
+        inner = Execution(self._runtime, scope=scope, arguments=arguments, outer=self._flow)
+        try:
+            async with inner:
                 inner.add(in_order(node.nodes))
                 inner.close(node.output)
                 result = await inner.result()
-            finally:
-                self._others |= {f"{node.id}/{id}": outcome for id, outcome in inner.outcomes.items()}
+        except BaseException:  # cancelled: what its nodes had spent is counted all the same
+            self._discarded += inner.usage
+            raise
+        finally:
+            self._others |= {f"{node.id}/{id}": outcome for id, outcome in inner.outcomes.items()}
         if result.status != "succeeded":
             raise SubPlanFailed(str(result.error), result.usage)
         return result.output, result.usage

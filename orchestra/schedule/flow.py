@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from typing import Any
 
 from .attempts import Attempts, stop, words
 from .entry import Entry
-from .events import LimitReached, NodeFinished
+from .events import LimitReached, NodeFinished, RunEvent
 from .graph import Changed, Graph
-from .outcome import NOTHING, Outcome
+from .outcome import NOTHING, ONE_CALL, Outcome, Usage
 from .runtime import Runtime
 from .steps import Steps
 
@@ -23,12 +24,17 @@ their memory would be held at the same time."""
 class Flow:
     """The moving part of an execution. It owns every task; nothing in it waits on the clock."""
 
-    def __init__(self, runtime: Runtime, graph: Graph, steps: Steps, scope: str) -> None:
+    def __init__(self, runtime: Runtime, graph: Graph, steps: Steps, scope: str, outer: Flow | None = None) -> None:
+        """`outer` is the flow of the plan that this one is a node of."""
         self._runtime = runtime
         self._graph = graph
         self._steps = steps
-        self._attempts = Attempts(steps, runtime, scope)
         self._scope = scope
+        self._outer = outer
+        self.left_behind: list[str] = outer.left_behind if outer is not None else []
+        """Nodes whose calls ignored their cancellation."""
+        tell = self.tell if runtime.observer is not None else None
+        self._attempts = Attempts(steps, runtime, scope, tell, self.left_behind, _Scoped(scope, graph.entries))
         self._observer = runtime.observer
         self._budget = runtime.budget
         self._loop = asyncio.get_running_loop()
@@ -36,13 +42,18 @@ class Flow:
         """Of the durations that priorities were made of."""
         self._unfunded: list[Entry] = []
         self._unwritten: list[Entry] = []
+        self._ends: deque[tuple[Entry, Outcome]] = deque()
+        """What has ended and has still to set others free. One loop takes them in turn: ends cause ends, and must not nest."""
+        self._draining = False
         self._orphans: set[asyncio.Task[None]] = set()
         self._waiters: list[asyncio.Future[None]] = []
         self._counting: list[asyncio.Future[None]] = []
         self._broken: BaseException | None = None
         self._left = False
+        self._stopping = False
+        self._told: set[tuple[str, str]] = set()
         self.completed = 0
-        """Nodes that have ended after having been started."""
+        """Nodes that have ended other than by having been skipped for what they need."""
         self.stopped: str | None = None
         """The limit that ended the run early."""
 
@@ -72,22 +83,28 @@ class Flow:
     async def leave(self) -> None:
         """Nothing runs any more when this returns, but for what ignores being cancelled."""
         self._left = True
-        running = [entry for entry in self._graph.entries.values() if entry.state == "running"]
-        for entry in running:
-            entry.why_cancelled = "the run was left before it ended"
+        tasks = {}
         for entry in self._graph.entries.values():
-            if entry.state == "ready":
+            if entry.state == "running" and entry.task is not None:
+                entry.why_cancelled = "the run was left before it ended"
+                tasks[entry.task] = self._scope + entry.node.id
+            elif entry.state == "ready":
                 self.drop(entry)
-        tasks = [entry.task for entry in running if entry.task is not None]
-        await stop([*tasks, *self._orphans], self._runtime, self._scope + running[0].node.id if running else self._scope)
-        self._guarded(self.flush)
+        try:
+            await stop(tasks | dict.fromkeys(self._orphans, "a node that was replaced"), self._runtime.grace_s, self.left_behind)
+        finally:
+            self._guarded(self.flush)
+            for entry in self._graph.entries.values():
+                if entry.state == "running":  # it was cancelled before its first step, or is deaf
+                    self.drop(entry)
+                    self._runtime.resources.release(entry.claims)
 
     def proceed(self, changed: Changed) -> None:
         """Start what is ready, or put it in line; tell of what was skipped."""
-        if changed.skipped and self._observer is not None:
+        if self._observer is not None:
             for entry in changed.skipped:
                 assert entry.outcome is not None
-                self._observer(NodeFinished(self._scope + entry.node.id, entry.outcome, entry.outcome.finished or 0.0))
+                self.tell(NodeFinished(self._scope + entry.node.id, entry.outcome, entry.outcome.finished or 0.0))
         if ready := changed.ready:
             if any(entry.claims for entry in ready):
                 if self._revision != self._runtime.durations.revision:
@@ -95,18 +112,29 @@ class Flow:
                     self._runtime.resources.reorder()
                     self._revision = self._runtime.durations.revision
                 ready.sort(key=_by_priority)
+            if len(ready) > _AT_ONCE:
+                self._soon(self._start_later, [(entry, entry.life) for entry in ready[_AT_ONCE:]])
+                del ready[_AT_ONCE:]
             self._start(ready)
         if not self._graph.live:
             self._notify()
 
+    def _start_later(self, waiting: list[tuple[Entry, int]]) -> None:
+        """Those whose turn it is now. An entry that was patched meanwhile has another life, and is not started for the old one."""
+        if len(waiting) > _AT_ONCE:
+            self._soon(self._start_later, waiting[_AT_ONCE:])
+            del waiting[_AT_ONCE:]
+        self._start([entry for entry, life in waiting if entry.life == life])
+
     def _start(self, ready: list[Entry]) -> None:
         if self._left:
             return
-        if len(ready) > _AT_ONCE:
-            self._soon(self._start, ready[_AT_ONCE:])
-            del ready[_AT_ONCE:]
         for entry in ready:
-            if entry.state == "ready" and self._funded(entry):
+            if entry.state != "ready":
+                continue
+            if self._stopping:
+                self._end(entry, Outcome("skipped", error=f"stopped: {self.stopped}", source="none"))
+            elif self._funded(entry):
                 if entry.claims:
                     self._runtime.resources.request(entry)
                 else:
@@ -130,12 +158,11 @@ class Flow:
             entry.cheapest = True
             return self._funded(entry)
         else:
-            self.limit(limit, "stop" if budget.at_limit == "stop" else "partial")
-            # Later, because a long chain of such ends must not nest.
-            outcome = Outcome("skipped", error=f"the budget of {limit} leaves no room for it", source="none")
-            self._soon(self._end, entry, outcome)
             if budget.at_limit == "stop":
-                self.cancel_all()
+                self.stop(limit)
+            else:
+                self.limit(limit, "partial")
+            self._end(entry, Outcome("skipped", error=f"the budget of {limit} leaves no room for it", source="none"))
         return False
 
     def granted(self, entry: Entry) -> None:
@@ -144,6 +171,7 @@ class Flow:
 
     async def _run(self, entry: Entry) -> None:
         task = entry.task
+        entry.began = self._loop.time()
         try:
             try:
                 inputs = self._steps.inputs(entry.node, partial(self._graph.value, entry))
@@ -151,30 +179,39 @@ class Flow:
             except asyncio.CancelledError:
                 if entry.task is not task:  # it was orphaned: the entry has a new life
                     raise
-                outcome = Outcome("cancelled", error=entry.why_cancelled or "cancelled", attempts=1)
+                outcome = self._cancelled(entry)
             except Exception as error:  # noqa: BLE001 - inputs that are not there: the node's own failure
                 outcome = Outcome("failed", error=words(error))
             if entry.task is task and entry.state == "running":
                 self._end(entry, outcome)
-        except Exception as error:  # noqa: BLE001 - from an observer, or a bug: whoever waits for the run gets it
+        except Exception as error:  # noqa: BLE001 - a bug, or a journal that cannot be written: whoever waits for the run gets it
             self._break(error)
 
+    def _cancelled(self, entry: Entry, remark: str = "") -> Outcome:
+        """What was begun is counted, although nobody will know all that it spent."""
+        wanted = entry.facts.wanted
+        calls = max(wanted.calls, entry.reserved.calls) if wanted is not NOTHING and entry.began is not None else 0
+        error = f"{entry.why_cancelled or 'cancelled'}{remark}"
+        return Outcome("cancelled", error=error, started=entry.began, attempts=1 if calls else 0, usage=Usage(calls=calls))
+
     def _end(self, entry: Entry, outcome: Outcome) -> None:
-        if entry.state == "ended":
+        if entry.state == "ended" or entry.outcome is not None:
             return
         if outcome.finished is None:
             outcome.finished = self._loop.time()
         if entry.reserved is not NOTHING and self._budget is not None:
             reserved, entry.reserved = entry.reserved, NOTHING
             self._budget.settle(reserved, outcome.usage)
+        entry.outcome = outcome
         journal = self._runtime.journal
         if journal is not None and outcome.ok and outcome.source != "journal" and entry.facts.wanted is not NOTHING:
-            entry.outcome = outcome
             self._unwritten.append(entry)
             if len(self._unwritten) == 1:
                 self._soon(self.flush)
         else:
-            self._ended(entry, outcome)
+            self._ends.append((entry, outcome))
+            if not self._draining:
+                self._drain()
 
     def flush(self) -> None:
         """What has ended in this turn of the loop is written with one commit, and only then does anything follow from it."""
@@ -182,47 +219,73 @@ class Flow:
             return
         self._runtime.journal.flush()
         written, self._unwritten = self._unwritten, []
-        for entry in written:
-            assert entry.outcome is not None
-            self._ended(entry, entry.outcome)
+        self._ends.extend((entry, entry.outcome) for entry in written if entry.outcome is not None)
+        if not self._draining:
+            self._drain()
+
+    def _drain(self) -> None:
+        self._draining = True
+        try:
+            while self._ends:
+                self._ended(*self._ends.popleft())
+        finally:
+            self._draining = False
 
     def _ended(self, entry: Entry, outcome: Outcome) -> None:
-        if self._observer is not None:
-            self._observer(NodeFinished(self._scope + entry.node.id, outcome, outcome.finished or 0.0))
+        if entry.state == "ended" or entry.outcome is not outcome:  # a patch has given it another life
+            return
         was_running = entry.state == "running"
         entry.task = None
         self.completed += 1
         if self._counting:
             self._wake(self._counting)
         changed = self._graph.end(entry, outcome)
+        if self._observer is not None:
+            self.tell(NodeFinished(self._scope + entry.node.id, outcome, outcome.finished or 0.0))
         if changed is not None:
             self.proceed(changed)
         elif not self._graph.live:
             self._notify()
         # After what is ready now stands in line: it may be more urgent than what waited there.
         if was_running and entry.claims:
-            if entry.facts.wanted.tokens:
-                self._runtime.resources.used_tokens(entry.facts.resource, entry.facts.wanted.tokens, outcome.usage.tokens)
+            if outcome.usage is not ONE_CALL:
+                used = outcome.usage.tokens + outcome.usage.prompt_tokens
+                self._runtime.resources.used_tokens(entry.facts.resource, entry.facts.wanted.tokens, used)
             self._runtime.resources.release(entry.claims)
 
     def cancel(self, entry: Entry, why: str) -> None:
-        if entry.state == "running" and entry.task is not None:
+        if entry.state == "running" and entry.task is not None and entry.outcome is None:
             if entry.why_cancelled is None:
                 entry.why_cancelled = why
-                entry.task.cancel()
-                self._loop.call_later(self._runtime.grace_s, self._guarded, self._abandon, entry, entry.task)
-        elif entry.state != "ended":
-            self._end(entry, Outcome("skipped" if entry.state == "waiting" else "cancelled", error=why, source="none"))
+                task = entry.task
+                task.cancel()
+                if entry.began is None:  # asyncio ends such a task without a step of ours
+                    self._end(entry, self._cancelled(entry))
+                else:
+                    self._loop.call_later(self._runtime.grace_s, self._guarded, self._abandon, entry, task)
+        elif entry.state != "ended" and entry.outcome is None:
+            in_line = entry.state == "ready"
+            self._end(entry, Outcome("cancelled" if in_line else "skipped", error=why, source="none"))
+            if in_line:
+                self._runtime.resources.withdraw(entry.claims)
 
     def _abandon(self, entry: Entry, task: asyncio.Task[None]) -> None:
-        """Its time to end is over. If it ignores that it was cancelled, the run goes on without it."""
+        """Its time to end is over. If it ignores that it was cancelled, the run goes on without it, and so do its slots."""
         if entry.task is task and entry.state == "running" and entry.outcome is None:
-            self._runtime.left_behind.append(self._scope + entry.node.id)
+            self.left_behind.append(self._scope + entry.node.id)
             self._orphan(task)
-            entry.task = None
-            self._end(entry, Outcome("cancelled", error=f"{entry.why_cancelled}; it ignores being cancelled", attempts=1))
+            self._end(entry, self._cancelled(entry, "; it ignores being cancelled"))
 
-    def cancel_all(self) -> None:
+    def stop(self, limit: str) -> None:
+        """Nothing starts any more, and what runs is cancelled: here and in the plan that this one is a part of."""
+        self.limit(limit, "stop")
+        if self._outer is not None:
+            self._outer.stop(limit)
+        if not self._stopping:
+            self._stopping = True
+            self._soon(self._cancel_all)
+
+    def _cancel_all(self) -> None:
         for entry in list(self._graph.entries.values()):
             self.cancel(entry, f"stopped: {self.stopped}")
 
@@ -231,10 +294,10 @@ class Flow:
         if entry.state == "ready":
             self.drop(entry)
         elif entry.state == "running":
-            assert entry.task is not None
-            self._orphan(entry.task)
-            entry.task.cancel()
-            entry.task = None
+            if entry.task is not None:
+                self._orphan(entry.task)
+                entry.task.cancel()
+                entry.task = None
             self.drop(entry)
             self._runtime.resources.release(entry.claims)
 
@@ -244,24 +307,41 @@ class Flow:
 
     def drop(self, entry: Entry) -> None:
         """It stands in line no more and wants nothing of the budget."""
+        in_line = entry.state == "ready"
         entry.state = "waiting"
+        entry.life += 1
         if entry in self._unfunded:
             self._unfunded.remove(entry)
         if entry.reserved is not NOTHING and self._budget is not None:
             reserved, entry.reserved = entry.reserved, NOTHING
             self._budget.settle(reserved, NOTHING)
+        if in_line:
+            self._runtime.resources.withdraw(entry.claims)
 
     def room_again(self) -> None:
         """The budget got something back."""
         if self._unfunded:
             waiting, self._unfunded = sorted(self._unfunded, key=_by_priority), []
-            self._soon(self.proceed, Changed(ready=waiting))
+            self._soon(self._start_later, [(entry, entry.life) for entry in waiting])
 
     def limit(self, limit: str, action: str) -> None:
-        if self.stopped is None or action == "stop":
-            first, self.stopped = self.stopped is None, limit
-            if first and self._observer is not None:
-                self._observer(LimitReached(limit, action, self._loop.time()))
+        """A limit was reached; told once, by the outermost plan."""
+        if action != "degrade" and self.stopped is None:
+            self.stopped = limit
+        if self._outer is not None:
+            self._outer.limit(limit, action)
+        elif (limit, action) not in self._told:
+            self._told.add((limit, action))
+            if self._observer is not None:
+                self.tell(LimitReached(limit, action, self._loop.time()))
+
+    def tell(self, event: RunEvent) -> None:
+        """What an observer raises ends the run, wherever the event came from."""
+        assert self._observer is not None
+        try:
+            self._observer(event)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the run gets it
+            self._break(error)
 
     def _soon(self, step: Callable[..., None], *given: Any) -> None:
         self._loop.call_soon(self._guarded, step, *given)
@@ -276,6 +356,8 @@ class Flow:
     def _break(self, error: BaseException) -> None:
         self._broken = self._broken or error
         self._notify()
+        if self._outer is not None:
+            self._outer._break(error)
 
     def _notify(self) -> None:
         self._wake(self._waiters)
@@ -287,6 +369,17 @@ class Flow:
             if not waiter.done():
                 waiter.set_result(None)
         waiters.clear()
+
+
+class _Scoped:
+    """The ids of a graph as a journal writes them."""
+
+    def __init__(self, scope: str, entries: Container[str]) -> None:
+        self._scope = scope
+        self._entries = entries
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and id.startswith(self._scope) and id.removeprefix(self._scope) in self._entries
 
 
 def _by_priority(entry: Entry) -> tuple[float, int]:

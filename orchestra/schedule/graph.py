@@ -71,6 +71,8 @@ class Graph:
             if again.state == "ended":
                 self.live += 1
             again.state, again.outcome, again.why_cancelled, again.task = "waiting", None, None, None
+            again.began = None
+            again.life += 1
         self._wire(entry)
         for again in revived:
             if again is not entry:

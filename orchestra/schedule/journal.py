@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,6 +84,14 @@ class Journal:
     def past(self, id: str, key: str) -> Past | None:
         """What an earlier process knew of the call of node `id` with the content `key`. An outcome's value is as it was given to `finish`."""
         return self._past.get((id, key))
+
+    def orphan(self, key: str, known: Container[str]) -> Past | None:
+        """What an earlier process knew of the same call under an id that is not among the `known` ones of this run: a plan that was changed while it
+        ran may name its calls otherwise the next time. Only calls whose effect happens once are looked for."""
+        for (id, other), past in self._past.items():
+            if other == key and past.effect == "once" and id not in known:
+                return past
+        return None
 
     def begin(self, id: str, key: str, effect: Effect) -> str:
         """The call is about to start. Returns a key that is the same for every try of it, for services that take one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..plan.node import INPUT
@@ -11,7 +11,6 @@ from ..plan.ref import Missing, Ref, follow, refs, resolve
 from .entry import Entry
 from .graph import Graph
 from .outcome import ONE_CALL, Outcome, Result, Usage
-from .runtime import Runtime
 
 
 def result_of(
@@ -20,7 +19,7 @@ def result_of(
     outcomes: Mapping[str, Outcome],
     discarded: Usage,
     stopped: str | None,
-    runtime: Runtime,
+    left_behind: Sequence[str],
     started: float,
     finished: float,
 ) -> Result:
@@ -33,24 +32,25 @@ def result_of(
         error=error,
         plan=plan,
         outcomes=outcomes,
-        usage=_sum(graph, discarded),
+        usage=total(graph, discarded),
         started=started,
         finished=finished,
         stopped=stopped,
-        left_behind=tuple(runtime.left_behind),
+        left_behind=tuple(left_behind),
     )
 
 
-def _sum(graph: Graph, discarded: Usage) -> Usage:
+def total(graph: Graph, discarded: Usage) -> Usage:
+    """What the nodes that have ended have spent, and what was discarded."""
     calls = 0
-    total = discarded
+    spent = discarded
     for entry in graph.entries.values():
         if entry.outcome is not None:
             if entry.outcome.usage is ONE_CALL:  # nearly all, and adding objects up is slow
                 calls += 1
             else:
-                total += entry.outcome.usage
-    return total + Usage(calls=calls)
+                spent += entry.outcome.usage
+    return spent + Usage(calls=calls)
 
 
 def _output(graph: Graph, plan: Plan) -> tuple[Any, str | None]:

@@ -25,7 +25,7 @@ class Limit:
     """Calls at once."""
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    """Prompt and sampled tokens, as the call's estimate says beforehand and its usage afterwards."""
+    """Beforehand a call draws the tokens that it may sample; afterwards that is corrected to what it sampled and read."""
 
     def __post_init__(self) -> None:
         for name in ("concurrency", "requests_per_minute", "tokens_per_minute"):
@@ -196,6 +196,7 @@ class Resources:
         self._lines: dict[Hashable, list[tuple[float, int, Ticket]]] = {}
         self._requested = itertools.count()
         self._timers: dict[Hashable, asyncio.TimerHandle] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def claims(
         self, resource: str | None, *, tokens: int = 0, reads: frozenset[str] = frozenset(), writes: frozenset[str] = frozenset()
@@ -218,6 +219,10 @@ class Resources:
 
     def request(self, ticket: Ticket) -> None:
         """Grant it now, or park it until it can be."""
+        if (loop := asyncio.get_running_loop()) is not self._loop:  # an earlier `asyncio.run` is over, and so are its timers
+            self._loop = loop
+            self._timers.clear()
+            self._lines.clear()
         for claim in ticket.claims:
             if self._before(ticket, claim.place):
                 return self._park(ticket, next(self._requested), claim.place, math.inf)
@@ -248,6 +253,11 @@ class Resources:
             line[:] = [(-ticket.priority, number, ticket) for _, number, ticket in line]
             heapq.heapify(line)
 
+    def withdraw(self, claims: tuple[Claim, ...]) -> None:
+        """A ticket wants nothing any more: those behind it may."""
+        for claim in claims:
+            self._serve(claim.place)
+
     def _door(self, name: str) -> Door:
         return self._doors.setdefault(name, Door())
 
@@ -274,8 +284,14 @@ class Resources:
         self._wake_after(place, wait)
 
     def _wake_after(self, place: Hashable, wait: float) -> None:
-        if wait < math.inf and place not in self._timers:
-            self._timers[place] = asyncio.get_running_loop().call_later(wait, self._timer, place)
+        if wait == math.inf:
+            return
+        loop = asyncio.get_running_loop()
+        if (timer := self._timers.get(place)) is not None:
+            if timer.when() <= loop.time() + wait:
+                return
+            timer.cancel()
+        self._timers[place] = loop.call_later(wait, self._timer, place)
 
     def _timer(self, place: Hashable) -> None:
         del self._timers[place]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -33,6 +33,8 @@ class JournalLike(Protocol):
     """What the execution needs of a journal (`Journal`). Calls are synchronous and take microseconds; values of outcomes are JSON."""
 
     def past(self, id: str, key: str) -> Past | None: ...
+
+    def orphan(self, key: str, known: Container[str]) -> Past | None: ...
 
     def begin(self, id: str, key: str, effect: Effect) -> str: ...
 
@@ -88,5 +90,3 @@ class Runtime:
     """How long a cancelled call may take to end before it is left behind."""
     flights: dict[str, asyncio.Future[Outcome]] = field(default_factory=dict, init=False)
     """Pure calls that are being made, by content key."""
-    left_behind: list[str] = field(default_factory=list, init=False)
-    """Nodes whose calls ignored their cancellation."""

@@ -106,8 +106,8 @@ class Steps:
 
     def cheapest(self, node: Node, wanted: Usage) -> Usage:
         """What `node` may use when the cheapest model does it."""
-        if not isinstance(node, ModelCall) or self._models is None:
-            return wanted
+        if not isinstance(node, ModelCall) or node.model is not None or self._models is None:
+            return wanted  # a model that the plan names is not exchanged
         return replace(wanted, money=wanted.tokens * self._models.tiers[0].price_per_1k_sampled / 1000)
 
     def _tier(self, node: ModelCall, *, cheapest: bool = False) -> Tier:
@@ -151,7 +151,7 @@ class Steps:
             await asyncio.wait(tasks)
         if not texts:
             raise failures[0]
-        return texts, usage
+        return texts, usage + Usage(calls=node.n - len(texts))  # failed and cancelled ones were calls, too
 
 
 def usage_of(tier: Tier, reply: Reply) -> Usage:

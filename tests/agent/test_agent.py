@@ -329,7 +329,9 @@ def test_a_call_that_may_have_had_its_effect_is_never_made_again_by_a_patch(op: 
         raise ConnectionError("no answer")
 
     plan = '{"id": "1", "tool": "pay", "args": {"to": "Ann"}}\n{"output": "$1"}\n'
-    node = {"tool": "pay", "id": "1", "args": {"to": "Bob"}} if op == "replace" else {"tool": "pay", "id": "2", "args": {"to": "Ann"}}
+    node = (
+        {"tool": "pay", "id": "1", "args": {"to": "Bob"}} if op == "replace" else {"tool": "pay", "id": "2", "args": {"to": "Ann"}}
+    )
     patch = {"thought": "again", "patch": [{"op": op, "node": node, **({"id": "1"} if op == "replace" else {})}]}
     result, events = work(model([plan], [patch, {"thought": "", "answer": "unclear"}]), tools=(pay,))
     assert result.answer == "unclear" and sent == ["Ann"]

@@ -87,8 +87,8 @@ def test_tokens_a_minute_count_what_was_really_used() -> None:
     asks = [ModelCall(id=str(i), prompt="?", max_tokens=100) for i in range(4)]
     limits = {"model": Limit(tokens_per_minute=600)}  # ten a second, a hundred at once
     result = run_virtual(execute(Plan(nodes=tuple(asks)), Runtime(models=models, resources=Resources(limits=limits))))
-    # Each reserves 100 and uses 10: the next needs only 10 more tokens of room, not 100.
-    assert sorted(round(outcome.started or 0.0, 3) for outcome in result.outcomes.values()) == [0, 1, 2, 3]
+    # Each draws 100 beforehand and uses 11 (10 sampled, 1 read): the next waits for 11 more, not for 100.
+    assert sorted(round(outcome.started or 0.0, 3) for outcome in result.outcomes.values()) == [0, 1.1, 2.2, 3.3]
 
 
 def test_writers_of_one_thing_never_meet_and_readers_do() -> None:
