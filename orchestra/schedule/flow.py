@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from functools import partial
-from typing import Any
 
 from .attempts import Attempts, stop, words
 from .entry import Entry
-from .events import LimitReached, NodeFinished, RunEvent
+from .events import NodeFinished
 from .graph import Changed, Graph
 from .outcome import NOTHING, ONE_CALL, Outcome, Usage
 from .runtime import Runtime
+from .signals import Signals
 from .steps import Steps
 
 _AT_ONCE = 256
@@ -31,11 +31,12 @@ class Flow:
         self._steps = steps
         self._scope = scope
         self._outer = outer
+        self._signals: Signals = Signals(runtime.observer, outer._signals if outer is not None else None)
         self.left_behind: list[str] = outer.left_behind if outer is not None else []
         """Nodes whose calls ignored their cancellation."""
-        tell = self.tell if runtime.observer is not None else None
+        tell = self._signals.tell if runtime.observer is not None else None
         self._attempts = Attempts(steps, runtime, scope, tell, self.left_behind, _Scoped(scope, graph.entries))
-        self._observer = runtime.observer
+        self._tell = tell
         self._budget = runtime.budget
         self._loop = asyncio.get_running_loop()
         self._revision = -1
@@ -46,16 +47,15 @@ class Flow:
         """What has ended and has still to set others free. One loop takes them in turn: ends cause ends, and must not nest."""
         self._draining = False
         self._orphans: set[asyncio.Task[None]] = set()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._counting: list[asyncio.Future[None]] = []
-        self._broken: BaseException | None = None
         self._left = False
         self._stopping = False
-        self._told: set[tuple[str, str]] = set()
         self.completed = 0
         """Nodes that have ended other than by having been skipped for what they need."""
-        self.stopped: str | None = None
+
+    @property
+    def stopped(self) -> str | None:
         """The limit that ended the run early."""
+        return self._signals.stopped
 
     def consider(self, entries: Iterable[Entry]) -> None:
         """Start those of new or changed `entries` that can."""
@@ -64,21 +64,11 @@ class Flow:
 
     async def idle(self) -> None:
         """Returns when every entry has ended. Raises what an observer raised."""
-        while self._graph.live and self._broken is None:
-            waiter = self._loop.create_future()
-            self._waiters.append(waiter)
-            await waiter
-        if self._broken is not None:
-            raise self._broken
+        await self._signals.wait_while(lambda: bool(self._graph.live))
 
     async def completions(self, count: int) -> None:
         """Returns when `completed` has reached `count`, or when every entry has ended."""
-        while self.completed < count and self._graph.live and self._broken is None:
-            waiter = self._loop.create_future()
-            self._counting.append(waiter)
-            await waiter
-        if self._broken is not None:
-            raise self._broken
+        await self._signals.wait_while(lambda: self.completed < count and bool(self._graph.live), counting=True)
 
     async def leave(self) -> None:
         """Nothing runs any more when this returns, but for what ignores being cancelled."""
@@ -93,7 +83,7 @@ class Flow:
         try:
             await stop(tasks | dict.fromkeys(self._orphans, "a node that was replaced"), self._runtime.grace_s, self.left_behind)
         finally:
-            self._guarded(self.flush)
+            self._signals.guarded(self.flush)
             for entry in self._graph.entries.values():
                 if entry.state == "running":  # it was cancelled before its first step, or is deaf
                     self.drop(entry)
@@ -101,10 +91,10 @@ class Flow:
 
     def proceed(self, changed: Changed) -> None:
         """Start what is ready, or put it in line; tell of what was skipped."""
-        if self._observer is not None:
+        if self._tell is not None:
             for entry in changed.skipped:
                 assert entry.outcome is not None
-                self.tell(NodeFinished(self._scope + entry.node.id, entry.outcome, entry.outcome.finished or 0.0))
+                self._tell(NodeFinished(self._scope + entry.node.id, entry.outcome, entry.outcome.finished or 0.0))
         if ready := changed.ready:
             if any(entry.claims for entry in ready):
                 if self._revision != self._runtime.durations.revision:
@@ -113,16 +103,16 @@ class Flow:
                     self._revision = self._runtime.durations.revision
                 ready.sort(key=_by_priority)
             if len(ready) > _AT_ONCE:
-                self._soon(self._start_later, [(entry, entry.life) for entry in ready[_AT_ONCE:]])
+                self._signals.soon(self._start_later, [(entry, entry.life) for entry in ready[_AT_ONCE:]])
                 del ready[_AT_ONCE:]
             self._start(ready)
         if not self._graph.live:
-            self._notify()
+            self._signals.wake()
 
     def _start_later(self, waiting: list[tuple[Entry, int]]) -> None:
         """Those whose turn it is now. An entry that was patched meanwhile has another life, and is not started for the old one."""
         if len(waiting) > _AT_ONCE:
-            self._soon(self._start_later, waiting[_AT_ONCE:])
+            self._signals.soon(self._start_later, waiting[_AT_ONCE:])
             del waiting[_AT_ONCE:]
         self._start([entry for entry, life in waiting if entry.life == life])
 
@@ -154,14 +144,14 @@ class Flow:
         if limit is None:
             self._unfunded.append(entry)
         elif budget.at_limit == "degrade" and not entry.cheapest and self._steps.cheapest(entry.node, wanted) != wanted:
-            self.limit(limit, "degrade")
+            self._signals.limit(limit, "degrade")
             entry.cheapest = True
             return self._funded(entry)
         else:
             if budget.at_limit == "stop":
                 self.stop(limit)
             else:
-                self.limit(limit, "partial")
+                self._signals.limit(limit, "partial")
             self._end(entry, Outcome("skipped", error=f"the budget of {limit} leaves no room for it", source="none"))
         return False
 
@@ -185,7 +175,7 @@ class Flow:
             if entry.task is task and entry.state == "running":
                 self._end(entry, outcome)
         except Exception as error:  # noqa: BLE001 - a bug, or a journal that cannot be written: whoever waits for the run gets it
-            self._break(error)
+            self._signals.fail(error)
 
     def _cancelled(self, entry: Entry, remark: str = "") -> Outcome:
         """What was begun is counted, although nobody will know all that it spent."""
@@ -207,7 +197,7 @@ class Flow:
         if journal is not None and outcome.ok and outcome.source != "journal" and entry.facts.wanted is not NOTHING:
             self._unwritten.append(entry)
             if len(self._unwritten) == 1:
-                self._soon(self.flush)
+                self._signals.soon(self.flush)
         else:
             self._ends.append((entry, outcome))
             if not self._draining:
@@ -237,15 +227,15 @@ class Flow:
         was_running = entry.state == "running"
         entry.task = None
         self.completed += 1
-        if self._counting:
-            self._wake(self._counting)
+        if self._signals.counting:
+            self._signals.wake_counting()
         changed = self._graph.end(entry, outcome)
-        if self._observer is not None:
-            self.tell(NodeFinished(self._scope + entry.node.id, outcome, outcome.finished or 0.0))
+        if self._tell is not None:
+            self._tell(NodeFinished(self._scope + entry.node.id, outcome, outcome.finished or 0.0))
         if changed is not None:
             self.proceed(changed)
         elif not self._graph.live:
-            self._notify()
+            self._signals.wake()
         # After what is ready now stands in line: it may be more urgent than what waited there.
         if was_running and entry.claims:
             if outcome.usage is not ONE_CALL:
@@ -262,7 +252,7 @@ class Flow:
                 if entry.began is None:  # asyncio ends such a task without a step of ours
                     self._end(entry, self._cancelled(entry))
                 else:
-                    self._loop.call_later(self._runtime.grace_s, self._guarded, self._abandon, entry, task)
+                    self._loop.call_later(self._runtime.grace_s, self._signals.guarded, self._abandon, entry, task)
         elif entry.state != "ended" and entry.outcome is None:
             in_line = entry.state == "ready"
             self._end(entry, Outcome("cancelled" if in_line else "skipped", error=why, source="none"))
@@ -278,12 +268,12 @@ class Flow:
 
     def stop(self, limit: str) -> None:
         """Nothing starts any more, and what runs is cancelled: here and in the plan that this one is a part of."""
-        self.limit(limit, "stop")
+        self._signals.limit(limit, "stop")
         if self._outer is not None:
             self._outer.stop(limit)
         if not self._stopping:
             self._stopping = True
-            self._soon(self._cancel_all)
+            self._signals.soon(self._cancel_all)
 
     def _cancel_all(self) -> None:
         for entry in list(self._graph.entries.values()):
@@ -322,53 +312,7 @@ class Flow:
         """The budget got something back."""
         if self._unfunded:
             waiting, self._unfunded = sorted(self._unfunded, key=_by_priority), []
-            self._soon(self._start_later, [(entry, entry.life) for entry in waiting])
-
-    def limit(self, limit: str, action: str) -> None:
-        """A limit was reached; told once, by the outermost plan."""
-        if action != "degrade" and self.stopped is None:
-            self.stopped = limit
-        if self._outer is not None:
-            self._outer.limit(limit, action)
-        elif (limit, action) not in self._told:
-            self._told.add((limit, action))
-            if self._observer is not None:
-                self.tell(LimitReached(limit, action, self._loop.time()))
-
-    def tell(self, event: RunEvent) -> None:
-        """What an observer raises ends the run, wherever the event came from."""
-        assert self._observer is not None
-        try:
-            self._observer(event)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the run gets it
-            self._break(error)
-
-    def _soon(self, step: Callable[..., None], *given: Any) -> None:
-        self._loop.call_soon(self._guarded, step, *given)
-
-    def _guarded(self, step: Callable[..., None], *given: Any) -> None:
-        """Outside every task, where nobody else would hear of an observer that raises or of a journal that cannot be written."""
-        try:
-            step(*given)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the run gets it
-            self._break(error)
-
-    def _break(self, error: BaseException) -> None:
-        self._broken = self._broken or error
-        self._notify()
-        if self._outer is not None:
-            self._outer._break(error)
-
-    def _notify(self) -> None:
-        self._wake(self._waiters)
-        self._wake(self._counting)
-
-    @staticmethod
-    def _wake(waiters: list[asyncio.Future[None]]) -> None:
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        waiters.clear()
+            self._signals.soon(self._start_later, [(entry, entry.life) for entry in waiting])
 
 
 class _Scoped:
