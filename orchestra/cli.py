@@ -228,7 +228,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokens", type=_positive, metavar="N", help="tokens that models may sample in all")
     group.add_argument("--seconds", type=_seconds, metavar="S", help="after which whatever is finished is returned")
     group.add_argument(
-        "--journal", type=Path, metavar="FILE", help="keep outcomes there; the same command goes on from it after a crash"
+        "--journal",
+        "--resume",
+        dest="journal",
+        type=Path,
+        metavar="FILE",
+        help="keep outcomes there; the same command goes on from it after a crash",
     )
 
 
