@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,7 +128,8 @@ class Agent:
             await asyncio.wait([run])
 
     async def _run(self, task: str, budget: Budget | None, journal: Journal | None, observer: Observer | None) -> AgentResult:
-        started = time.monotonic()
+        now = asyncio.get_running_loop().time
+        started = now()
         settings = self._settings
         runtime = Runtime(
             tools=self._tools,
@@ -146,17 +146,17 @@ class Agent:
             grace_s=settings.grace_s,
         )
         seconds = budget.seconds if budget is not None else None
-        until = None if seconds is None else asyncio.get_running_loop().time() + seconds
-        model = MeteredChat(self._tier, budget, journal, until)
+        until = None if seconds is None else started + seconds
+        model = MeteredChat(self._tier, budget, journal, until, session=self._signature(task))
         async with Execution(runtime) as execution:
-            result = await self._work(task, execution, runtime, model, observer or _ignore)
+            result = await self._work(task, execution, model, observer or _ignore)
         usage = model.usage + (result.result.usage if result.result else NOTHING)
-        result = replace(result, usage=usage, seconds=time.monotonic() - started)
+        result = replace(result, usage=usage, seconds=now() - started)
         if observer is not None:
             observer(AgentFinished(result))
         return result
 
-    async def _work(self, task: str, execution: Execution, runtime: Runtime, model: MeteredChat, tell: Observer) -> AgentResult:
+    async def _work(self, task: str, execution: Execution, model: MeteredChat, tell: Observer) -> AgentResult:
         try:
             planned = await self._plan(task, execution, model, tell)
         except (EngineError, BudgetError) as error:

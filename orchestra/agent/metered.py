@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,12 +25,16 @@ class MeteredChat:
     not asked for again, so that a resumed run goes on with the same plan.
     """
 
-    def __init__(self, tier: Tier, budget: Budget | None, journal: JournalLike | None, until: float | None = None) -> None:
-        """`until`: the moment on the event loop's clock at which the run's seconds are over."""
+    def __init__(
+        self, tier: Tier, budget: Budget | None, journal: JournalLike | None, until: float | None = None, session: str = ""
+    ) -> None:
+        """`until`: the moment on the event loop's clock at which the run's seconds are over. `session`: of requests that name none, so that all
+        of a run reach the replica that holds their prefix."""
         self._tier = tier
         self._budget = budget
         self._journal = journal
         self._until = until
+        self._session = session
         self._asked = 0
         self.usage = NOTHING
 
@@ -40,6 +44,8 @@ class MeteredChat:
 
     async def reply(self, request: ChatRequest) -> Reply:
         self._asked += 1
+        if not request.session:
+            request = replace(request, session=self._session)
         if self._journal is None:
             return await self._pay(request)
         id, key = f"request-{self._asked}", _key(request)
