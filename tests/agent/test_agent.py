@@ -17,6 +17,7 @@ from orchestra.agent.events import AgentEvent, AgentFinished, AgentResult, Joine
 from orchestra.agent.planner import TextPlanner
 from orchestra.agent.steering import When
 from orchestra.chat.base import ChatRequest
+from orchestra.chat.ladder import Ladder, Tier
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError
@@ -337,3 +338,58 @@ def test_a_call_that_may_have_had_its_effect_is_never_made_again_by_a_patch(op: 
     assert result.answer == "unclear" and sent == ["Ann"]
     (refused,) = [event.why for event in events if isinstance(event, Refused)]
     assert "must not happen twice" in refused
+
+
+def test_results_are_kept_when_the_planner_dies_in_mid_stream() -> None:
+    class Dying(ScriptedChat):
+        async def reply(self, request: ChatRequest) -> Any:
+            assert request.on_text is not None
+            request.on_text(PLAN.splitlines(keepends=True)[0])
+            await asyncio.sleep(5)
+            raise EngineError("the stream ended in the middle")
+
+    result, _ = work(Dying(lambda _: ""))
+    assert result.status == "partial" and "the stream ended" in str(result.error)
+    assert result.result is not None and result.result.outcomes["1"].value == 8611
+
+
+def test_the_seconds_of_a_budget_bound_the_planner_too() -> None:
+    agent = Agent(model([PLAN], seconds_per_token=10), TOOLS, settings=Settings(planner=JSON))
+    result = run_virtual(agent.run("How high?", budget=Budget(seconds=300)))
+    assert result.status == "partial" and "seconds were over" in str(result.error) and result.seconds == pytest.approx(300)
+    assert result.result is not None and result.result.outcomes["1"].value == 8611
+
+
+def test_an_early_joiner_without_room_in_the_budget_is_asked_again_at_the_end() -> None:
+    plan = (
+        '{"id": "1", "tool": "height", "args": {"mountain": "K2"}}\n{"id": "2", "kind": "model", "prompt": "think", "max_tokens": 1500}\n'
+        '{"output": ["$1", "$2"]}\n'
+    )
+    chat = model([plan], [{"thought": "", "answer": "both"}])
+    thinker = Ladder([Tier(model=ScriptedChat(lambda _: "thought", seconds_per_token=50))])
+    agent = Agent(chat, TOOLS, settings=Settings(planner=JSON, models=thinker, when=When(every=1)))
+    # While the model call holds 1,500 tokens, a joiner's 1,024 do not fit; when it has ended they do.
+    result = run_virtual(agent.run("Both?", budget=Budget(tokens=2500)))
+    assert result.answer == "both" and len(chat.log) == 2
+    assert result.result is not None and result.result.outcomes["2"].value == "thought"
+
+
+@pytest.mark.parametrize("fields", [{"every": 0}, {"summary_every": -1}])
+def test_counts_of_completions_must_be_positive(fields: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        When(**fields)
+
+
+def test_a_call_that_happens_once_is_not_made_again_under_another_name_after_a_crash(tmp_path: Path) -> None:
+    """The joiner of the second process sees other states, decides anew, and calls the same thing by another id."""
+
+    def once(id: str) -> AgentResult:
+        add = {"thought": "tell", "patch": [{"op": "add", "node": {"tool": "send", "id": id, "args": {"text": "hello"}}}]}
+        chat = model([PLAN], [add, {"thought": id, "answer": "told"}])
+        return run_virtual(
+            Agent(chat, TOOLS, settings=Settings(planner=JSON, when=When(every=len(id)))).run("Tell.", journal=tmp_path / "j.db")
+        )
+
+    assert once("n").answer == "told"
+    again = once("other")
+    assert again.answer == "told" and calls.count("send hello") == 1
