@@ -64,7 +64,8 @@ def check(made: Sequence[tuple[AgentResult, list[AgentEvent]]]) -> None:
     for result, events in made:
         assert result.status in ("succeeded", "partial"), result.error
         assert result.result is not None and not errors(verify(result.result.plan, specs))
-        assert set(result.result.outcomes) == {node.id for node in result.result.plan.nodes}
+        # A plan that was mended may have begun with nodes that it has no more.
+        assert {node.id for node in result.result.plan.nodes} <= set(result.result.outcomes)
         kinds = [type(event) for event in events]
         early += NodeStarted in kinds and kinds.index(NodeStarted) < kinds.index(PlanReady)
     assert early == len(made)  # each began before its plan was whole
