@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
+from .scores import Scores
+
 Finish = Literal["stop", "length", "abort"]
+MOST_TOP_LOGPROBS = 20
+"""What vLLM's servers give by default, and the most that a published method reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,9 @@ class Sampling:
     """Decoding ends with the first of these; it stays the last element of `Completion.token_ids`."""
     logprobs: bool = True
     """False where nobody reads them: on a GPU, vLLM then samples 40 % more tokens a second (evals/recorded/throughput-h200.json)."""
+    top_logprobs: int = 0
+    """How many candidates a token `Completion.scores` are computed from; 0: nobody asks for them. More than the engine's
+    `Capabilities.top_logprobs` are refused."""
     constraint: Constraint | None = None
     """For engines that declare `Capabilities.constraints`; the others refuse such a request. The text is complete only where the
     completion ends with "stop", and no stop id may be a token that it needs."""
@@ -52,6 +59,8 @@ class Sampling:
             raise ValueError(f"`temperature` must not be negative, got {self.temperature}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"`top_p` must be in (0, 1], got {self.top_p}")
+        if not 0 <= self.top_logprobs <= MOST_TOP_LOGPROBS:
+            raise ValueError(f"`top_logprobs` must be from 0 to {MOST_TOP_LOGPROBS}, got {self.top_logprobs}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,8 @@ class Completion:
     logprobs: list[float] | None
     """Natural log-probability of each sampled token under the distribution it was drawn from; None when the engine has none or
     nobody asked."""
+    scores: Scores | None = None
+    """How sure the model was of each token, under the same distribution; None as for `logprobs`."""
     finish: Finish
     stop_token: int | None = None
     """The stop token that ended it, which is also the last of `token_ids`; None unless `finish` is "stop" on one of the
@@ -87,6 +98,7 @@ class Completion:
 
     def __post_init__(self) -> None:
         assert self.logprobs is None or len(self.logprobs) == len(self.token_ids)
+        assert self.scores is None or len(self.scores) == len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,8 @@ class Request:
     """Lower is sooner, where the engine has a priority queue; ignored elsewhere."""
     on_tokens: Callable[[Sequence[int]], None] | None = field(default=None, compare=False)
     """Called with each group of newly sampled tokens. Costs front-end time: set it only where somebody looks."""
+    on_scores: Callable[[Scores], None] | None = field(default=None, compare=False)
+    """Called with the scores of the same tokens just before `on_tokens` would be; never where a completion has none. Costs as much."""
     on_abort: Callable[[Completion], None] | None = field(default=None, compare=False)
     """Called with what an attempt had sampled when it ended without a result: the awaiting task was cancelled, or the connection
     dropped in mid-stream. Cancelled work is counted, not forgotten."""
@@ -108,6 +122,13 @@ class Request:
     def __post_init__(self) -> None:
         if not self.prompt:
             raise ValueError("`prompt` must hold at least one token id")
+        if self.on_scores is not None and not self.sampling.top_logprobs:
+            raise ValueError("`on_scores` needs `Sampling.top_logprobs`: set it to how many candidates the scores are to cover")
+
+    @property
+    def watched(self) -> bool:
+        """Somebody looks at its tokens as they come."""
+        return self.on_tokens is not None or self.on_scores is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +143,8 @@ class Capabilities:
     cache_block: int | None = None
     """Tokens in a block of the prefix cache: a prompt whose first N tokens were computed before has
     `floor((N - 1) / block) * block` of them cached. None when unknown or without a cache."""
+    top_logprobs: int = 0
+    """Most candidates a token that `Sampling.top_logprobs` may ask for."""
     constraints: bool = False
     """Requests may carry a `Sampling.constraint`."""
     context: int | None = None

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..errors import ConfigError
 from .base import Capabilities, Completion, Request
 from .completing import Piece, complete
 from .connection import Connection, entering
@@ -67,6 +68,11 @@ class ChatEngine:
 
     async def generate(self, request: Request) -> Completion:
         refuse_constraint(self, request)
+        if request.sampling.top_logprobs:
+            raise ConfigError(
+                f"{self.name} gives no log-probabilities, and `top_logprobs` is {request.sampling.top_logprobs}: use `HttpEngine` with a"
+                " vLLM server, or a policy that does not need them"
+            )
         return await complete(self._connection, "chat/completions", self._body(request), request, self._read)
 
     async def running(self) -> int:

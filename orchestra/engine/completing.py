@@ -12,6 +12,7 @@ from ..errors import EngineError
 from .base import Completion, Request
 from .connection import Connection
 from .sampled import Sampled
+from .scores import Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Piece:
 
     token_ids: Sequence[int] = ()
     logprobs: Sequence[float] = ()
+    scores: Scores | None = None
     finish_reason: str | None = None
     ends_with_stop_token: bool = False
     cached_tokens: int | None = None
@@ -44,7 +46,7 @@ async def complete(
 
 def streams(request: Request) -> bool:
     """Whether its answer is streamed: nothing else says what a cancelled request had sampled."""
-    return request.on_tokens is not None or request.on_abort is not None
+    return request.watched or request.on_abort is not None
 
 
 async def _attempt(
@@ -59,7 +61,7 @@ async def _attempt(
             async for event in answer:
                 piece = read(event)
                 sampled.cached_tokens = piece.cached_tokens
-                sampled.add(piece.token_ids, piece.logprobs, time.monotonic())
+                sampled.add(piece.token_ids, piece.logprobs, time.monotonic(), piece.scores)
                 last = piece if piece.finish_reason else last
         if last.finish_reason is None and streams(sampled.request):
             raise connection.broken_off()

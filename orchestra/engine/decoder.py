@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -33,6 +33,14 @@ class Row(Protocol):
     random: Random
 
 
+class Drawn(NamedTuple):
+    """A token, its log-probability, and those of the most probable candidates for its place where somebody asked for them."""
+
+    token: int
+    logprob: float
+    top_logprobs: list[float] | None = None
+
+
 class Decoder:
     """Not thread-safe: one step at a time."""
 
@@ -42,8 +50,8 @@ class Decoder:
         self._cache = _KeyValues()
 
     @torch.inference_mode()
-    def step(self, rows: Sequence[Row]) -> list[tuple[int, float]]:
-        """Sample one token, with its log-probability, for each of `rows`. Rows of earlier steps that are not among them are forgotten."""
+    def step(self, rows: Sequence[Row]) -> list[Drawn]:
+        """Sample one token for each of `rows`. Rows of earlier steps that are not among them are forgotten."""
         self._forget_all_but(rows)
         decoding = {id(row) for row in self._rows}
         joining = [row for row in rows if id(row) not in decoding]
@@ -146,8 +154,8 @@ def _round_up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
-def _draw(logits_V: Tensor, sampling: Sampling, random: Random) -> tuple[int, float]:
-    """A token and its log-probability after temperature and top-p; greedy: the likeliest, under temperature 1."""
+def _draw(logits_V: Tensor, sampling: Sampling, random: Random) -> Drawn:
+    """After temperature and top-p; greedy: the likeliest, under temperature 1."""
     if sampling.temperature == 0:
         logprobs_V = logits_V.log_softmax(-1)
         token = int(logprobs_V.argmax())
@@ -158,7 +166,8 @@ def _draw(logits_V: Tensor, sampling: Sampling, random: Random) -> tuple[int, fl
             logprobs_V = _nucleus(logprobs_V, sampling.top_p)
         mass_V = logprobs_V.double().exp().cumsum(-1)
         token = int(torch.searchsorted(mass_V, random.random() * mass_V[-1], right=True))
-    return token, float(logprobs_V[token])
+    top = min(sampling.top_logprobs, len(logprobs_V))
+    return Drawn(token, float(logprobs_V[token]), logprobs_V.topk(top).values.tolist() if top else None)
 
 
 def _nucleus(logprobs_V: Tensor, top_p: float) -> Tensor:

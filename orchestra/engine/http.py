@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from ..errors import ConfigError, EngineError
-from .base import Capabilities, Completion, Request
+from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Request, Sampling
 from .completing import Piece, complete, streams
 from .connection import Connection, entering
 from .constraint import structured_outputs
+from .scores import Scores
 
 
 class HttpEngine:
     """A vLLM server, or a router in front of several, started with `vllm serve MODEL --enable-prompt-tokens-details
     --logprobs-mode processed_logprobs`.
 
-    Without the first flag completions have no `cached_tokens`. Without the second they have `logprobs` only where vLLM's raw ones are
-    those of the distribution that was drawn from: at temperature 0 or 1 with `top_p` 1. `async with` asks the server which it has,
-    by sampling one token. For requests with a constraint add `--structured-outputs-config '{"backend": "xgrammar",
+    Without the first flag completions have no `cached_tokens`. Without the second they have `logprobs` and `scores` only where vLLM's
+    raw ones are those of the distribution that was drawn from: at temperature 0 or 1 with `top_p` 1. `async with` asks the server which
+    it has, by sampling one token. For requests with a constraint add `--structured-outputs-config '{"backend": "xgrammar",
     "disable_any_whitespace": true}'`: what that saves from is in `vllm_start.py`.
 
-    Requests with `on_tokens` or `on_abort` are streamed, because nothing else says what a cancelled one had sampled; cancelling closes
-    the connection, which makes vLLM abort within a step. After a dropped connection the request is sent again, and its `on_tokens`
+    Requests with `on_tokens`, `on_scores` or `on_abort` are streamed, because nothing else says what a cancelled one had sampled;
+    cancelling closes the connection, which makes vLLM abort within a step. After a dropped connection the request is sent again, and its
     deltas begin again. Decoding ends at the requested stop ids and at the end tokens of the served model.
 
     Args:
@@ -58,7 +60,7 @@ class HttpEngine:
         return time.monotonic()
 
     async def generate(self, request: Request) -> Completion:
-        return await complete(self._connection, "completions", self._body(request), request, self._read)
+        return await complete(self._connection, "completions", self._body(request), request, partial(self._read, request.sampling))
 
     async def running(self) -> int:
         """What the server's metrics say, other clients' requests included; where it has none, this client's own requests."""
@@ -115,6 +117,7 @@ class HttpEngine:
             logprobs=True,
             cached_tokens=cached_tokens,
             cache_block=int(block[1]) if block else None,
+            top_logprobs=MOST_TOP_LOGPROBS,
             constraints=True,  # a vLLM that returns token ids reads `structured_outputs`, too
             context=context,
         )
@@ -144,9 +147,13 @@ class HttpEngine:
             "frequency_penalty": 0.0,
             "seed": sampling.seed,
             "stop_token_ids": list(sampling.stop_token_ids),
-            "logprobs": 0 if sampling.logprobs and (self._processed_logprobs or raw_is_right) else None,
+            "logprobs": None,
             "return_token_ids": True,
         }
+        if self._processed_logprobs or raw_is_right:
+            body["logprobs"] = sampling.top_logprobs or (0 if sampling.logprobs else None)
+            if sampling.top_logprobs:
+                body["return_tokens_as_token_ids"] = True  # different tokens may have the same text
         if sampling.constraint is not None:
             body["structured_outputs"] = structured_outputs(sampling.constraint)
         if streams(request):
@@ -155,17 +162,30 @@ class HttpEngine:
             body["priority"] = request.priority
         return body
 
-    def _read(self, event: Mapping[str, Any]) -> Piece:
+    def _read(self, sampling: Sampling, event: Mapping[str, Any]) -> Piece:
         with self._connection.reading(event):
             details = (event.get("usage") or {}).get("prompt_tokens_details") or {}
             cached_tokens = details.get("cached_tokens")
             if len(event["choices"]) == 0:  # the last event of a stream
                 return Piece(cached_tokens=cached_tokens)
             (choice,) = event["choices"]
+            logprobs = choice["logprobs"] or {}
+            scored = sampling.top_logprobs and logprobs
             return Piece(
                 token_ids=[int(token) for token in choice["token_ids"]],
-                logprobs=[float(logprob) for logprob in (choice["logprobs"] or {}).get("token_logprobs", ())],
+                logprobs=[float(logprob) for logprob in logprobs.get("token_logprobs", ())] if sampling.logprobs else (),
+                scores=_scores(logprobs["top_logprobs"], sampling.top_logprobs) if scored else None,
                 finish_reason=choice["finish_reason"],
                 ends_with_stop_token=choice["finish_reason"] == "stop",
                 cached_tokens=cached_tokens,
             )
+
+
+def _scores(candidates: Sequence[Mapping[str, float]], top: int) -> Scores:
+    """The sampled token is the first of each; one more than was asked for where it is not among the most probable."""
+    scores = Scores(top)
+    for logprobs in candidates:
+        if not logprobs:
+            raise ValueError("a token without candidates")
+        scores.add([float(logprob) for logprob in logprobs.values()][-top:])
+    return scores

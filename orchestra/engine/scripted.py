@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Self
 
 from ..errors import EngineError
-from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Finish, Request, Sampling, Timings
 from .constraint import refuse_constraint
+from .scores import Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +28,23 @@ class Script:
     token_ids: Sequence[int]
     logprobs: Sequence[float] | None = None
     """One per token; 0.0 each when None."""
+    top_logprobs: Sequence[Sequence[float]] | None = None
+    """One row a token, with the log-probabilities of its candidates: the most probable make its scores. 0.0 alone in each when None."""
     error: EngineError | None = None
     """Raised once all of `token_ids` have come, as when a connection drops in mid-stream; never reached when a limit cuts them."""
 
     def __post_init__(self) -> None:
         if self.logprobs is not None and len(self.logprobs) != len(self.token_ids):
             raise ValueError(f"`logprobs` must match `token_ids`, got {len(self.logprobs)} for {len(self.token_ids)}")
+        if self.top_logprobs is not None and (len(self.top_logprobs) != len(self.token_ids) or not all(self.top_logprobs)):
+            raise ValueError(f"`top_logprobs` must have one row, not empty, for each of the {len(self.token_ids)} `token_ids`")
+
+    def scores(self, top: int) -> Scores:
+        """Of all its tokens."""
+        scores = Scores(top)
+        for row in self.top_logprobs or [[0.0]] * len(self.token_ids):
+            scores.add(sorted(row, reverse=True)[:top])
+        return scores
 
 
 class ScriptedEngine:
@@ -68,7 +80,9 @@ class ScriptedEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_exact=True, logprobs=True, cached_tokens=True, cache_block=self._cache.block)
+        return Capabilities(
+            token_exact=True, logprobs=True, cached_tokens=True, cache_block=self._cache.block, top_logprobs=MOST_TOP_LOGPROBS
+        )
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -85,12 +99,14 @@ class ScriptedEngine:
         self._cache.add(request.prompt)
         submitted = self.now()
         prefilled = submitted + (len(request.prompt) - cached_tokens) * self._seconds_per_prefill_token
-        decode = _Decode(script.token_ids[:num_tokens], prefilled, self._seconds_per_token)
+        top = request.sampling.top_logprobs
+        scores = script.scores(top) if top else None
+        decode = _Decode(script.token_ids[:num_tokens], scores, prefilled, self._seconds_per_token)
 
         finish: Finish = "abort"
         self._running += 1
         try:
-            await decode.run(request.on_tokens)
+            await decode.run(request)
             if scripted_finish is None and script.error is not None:
                 raise script.error
             finish = scripted_finish or "stop"
@@ -102,6 +118,7 @@ class ScriptedEngine:
             completion = Completion(
                 token_ids=token_ids,
                 logprobs=list(logprobs[: len(token_ids)]),
+                scores=scores[: len(token_ids)] if scores is not None else None,
                 finish=finish,
                 stop_token=token_ids[-1] if scripted_finish == finish == "stop" else None,
                 cached_tokens=cached_tokens,
@@ -138,8 +155,9 @@ def _cut(token_ids: Sequence[int], sampling: Sampling) -> tuple[int, Finish | No
 class _Decode:
     """Tokens that come one by one at known times."""
 
-    def __init__(self, token_ids: Sequence[int], start: float, seconds_per_token: float) -> None:
+    def __init__(self, token_ids: Sequence[int], scores: Scores | None, start: float, seconds_per_token: float) -> None:
         self._token_ids = token_ids
+        self._scores = scores
         self._start = start
         self._seconds_per_token = seconds_per_token
         self.num_come = 0
@@ -147,28 +165,30 @@ class _Decode:
     def due(self, num_tokens: int) -> float:
         return self._start + num_tokens * self._seconds_per_token
 
-    async def run(self, on_tokens: Callable[[Sequence[int]], None] | None) -> None:
+    async def run(self, request: Request) -> None:
         """Returns when all tokens have come; those that are due when it is cancelled still come."""
         now = asyncio.get_running_loop().time
         num_all = len(self._token_ids)
         try:
             # One wake-up for the whole request unless somebody looks at its tokens.
-            for num_tokens in range(1, num_all + 1) if on_tokens else [num_all]:
+            for num_tokens in range(1, num_all + 1) if request.watched else [num_all]:
                 await asyncio.sleep(self.due(num_tokens) - now())
-                self._come(num_tokens, on_tokens)
+                self._come(num_tokens, request)
         except asyncio.CancelledError:
             if self._seconds_per_token:
                 num_due = int((now() - self._start + 1e-9) / self._seconds_per_token)  # 1e-9: 0.3 / 0.1 is less than 3
-                self._come(min(num_due, num_all), on_tokens)
+                self._come(min(num_due, num_all), request)
             raise
 
-    def _come(self, num_tokens: int, on_tokens: Callable[[Sequence[int]], None] | None) -> None:
+    def _come(self, num_tokens: int, request: Request) -> None:
         if num_tokens <= self.num_come:
             return
-        new = self._token_ids[self.num_come : num_tokens]
+        new = slice(self.num_come, num_tokens)
         self.num_come = num_tokens
-        if on_tokens is not None:
-            on_tokens(new)
+        if request.on_scores is not None and self._scores is not None:
+            request.on_scores(self._scores[new])
+        if request.on_tokens is not None:
+            request.on_tokens(self._token_ids[new])
 
 
 class _PrefixCache:

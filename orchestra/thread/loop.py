@@ -12,10 +12,9 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
-from ..engine import Completion, Engine, Request, Sampling
+from ..engine import Completion, Engine, Request, Sampling, Scores
 from ..errors import EngineError, first_cause
 from .budget import Limits, TokenBudget
 from .protocols import Branches, Finish, Splice, ThreadProtocol
@@ -30,6 +29,8 @@ class Event:
     thread: Thread
     token_ids: Sequence[int] = ()
     """Newly sampled tokens, for "tokens"."""
+    scores: Scores | None = None
+    """Theirs, when `Sampling.top_logprobs` asks for them and the engine has them."""
 
 
 Observer = Callable[[Event], None]
@@ -45,16 +46,20 @@ async def run_tree(
     join: Join = "all",
     session: str = "",
     observer: Observer | None = None,
+    on_start: Callable[[RunTree], None] | None = None,
 ) -> RunTree:
     """Run one problem to its end and return everything it caused.
 
     `sampling.max_tokens` caps each request; its stop ids are the protocol's. Engine failures are recorded in the tree (`RunTree.error`), and
     running out of `limits.seconds` cancels what runs and sets `RunTree.timed_out`. Cancelling the caller cancels every thread; on the way
-    out nothing keeps running. Any other exception, from a protocol or an observer, ends the run and is raised as it was.
+    out nothing keeps running. `on_start` gets the tree before anything is sampled, so that who cancels the run still has it: its account
+    is complete once this has returned or raised. Any other exception, from a protocol or an observer, ends the run and is raised as it was.
     """
     tree = RunTree(session=session, protocol=protocol.name, join=join, root=Thread("0"), started=engine.now())
     tree.root.inject(prompt)
     run = _Run(engine, protocol, tree, sampling, limits, observer)
+    if on_start:
+        on_start(tree)
     try:
         async with asyncio.timeout(limits.seconds) as deadline:
             await run.thread(tree.root)
@@ -141,13 +146,20 @@ class _Run:
             used += len(completion.token_ids)
             thread.record(completion, granted=granted)
 
+        scores: Scores | None = None
+
+        def hold(new: Scores) -> None:
+            nonlocal scores
+            scores = new
+
         request = Request(
             prompt=list(thread.context),
             sampling=dataclasses.replace(self._sampling, max_tokens=granted, seed=self._seed(thread)),
             session=self._tree.session,
             # A resumed parent is on the critical path of everything below it: ahead of fresh children.
             priority=thread.depth,
-            on_tokens=partial(self._tell, "tokens", thread) if self._observer else None,
+            on_tokens=(lambda token_ids: self._tell("tokens", thread, token_ids, scores)) if self._observer else None,
+            on_scores=hold if self._observer and self._sampling.top_logprobs else None,
             on_abort=record,
         )
         try:
@@ -210,6 +222,12 @@ class _Run:
         thread.end(status, at=self._engine.now(), error=error)
         self._tell("ended", thread)
 
-    def _tell(self, kind: Literal["started", "tokens", "joined", "ended"], thread: Thread, token_ids: Sequence[int] = ()) -> None:
+    def _tell(
+        self,
+        kind: Literal["started", "tokens", "joined", "ended"],
+        thread: Thread,
+        token_ids: Sequence[int] = (),
+        scores: Scores | None = None,
+    ) -> None:
         if self._observer:
-            self._observer(Event(kind, thread, token_ids))
+            self._observer(Event(kind, thread, token_ids, scores))

@@ -99,6 +99,12 @@ def exact_engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_engine")
 
 
+@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP], scope="module")
+def scoring_engine(request: pytest.FixtureRequest) -> Any:
+    """Those that say how sure the model was."""
+    return request.getfixturevalue(f"{request.param}_engine")
+
+
 @pytest.fixture(params=[SCRIPTED, VLLM, HTTP], scope="module")
 def caching_engine(request: pytest.FixtureRequest) -> Any:
     """Those with a prefix cache."""

@@ -10,6 +10,7 @@ from tiny_model import Words
 
 from orchestra.engine.base import Completion, Engine, Request, Sampling
 from orchestra.engine.chat import ChatEngine
+from orchestra.errors import ConfigError
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +61,14 @@ async def test_a_stream_is_encoded_piece_by_piece() -> None:
     assert done.token_ids == [3, 4]
     assert seen == [[3], [3], [4]]
     assert [completion.token_ids for completion in wasted] == [[3]]
+
+
+async def test_scores_are_refused_before_anything_is_sent() -> None:
+    request = Request(prompt=[7], sampling=Sampling(max_tokens=9, top_logprobs=4))
+    async with fake_server() as fake, ChatEngine(fake.url, "talker", Words()) as engine:
+        with pytest.raises(ConfigError, match="talker at .* gives no log-probabilities, and `top_logprobs` is 4: use `HttpEngine`"):
+            await engine.generate(request)
+    assert fake.asked == []
 
 
 @pytest.mark.vllm

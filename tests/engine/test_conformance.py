@@ -11,6 +11,7 @@ import pytest
 from tiny_model import CONTEXT, END, VOCABULARY, TinyModel
 
 from orchestra.engine.base import Completion, Constraint, Engine, Request, Sampling
+from orchestra.engine.scores import Scores
 from orchestra.errors import ConfigError, EngineError
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +50,18 @@ async def has_left(engine: Engine) -> bool:
     return True
 
 
+def scored(engine: Engine, top: int = 5, **more: Any) -> Sampling:
+    """With scores where the engine has them."""
+    return Sampling(**{"max_tokens": 400, **more}, top_logprobs=min(top, engine.capabilities.top_logprobs))
+
+
+def assert_same(scores: Scores | None, others: Scores | None) -> None:
+    assert scores is not None and others is not None
+    assert (scores.top, len(scores)) == (others.top, len(others))
+    for name in ("confidence", "entropy", "mass"):
+        assert list(getattr(scores, name)) == pytest.approx(list(getattr(others, name)), abs=10 * NEAR)
+
+
 def assert_near(logprobs: list[float] | None, others: list[float] | None) -> None:
     assert (logprobs is None) == (others is None)
     assert logprobs is None or logprobs == pytest.approx(others, abs=NEAR)
@@ -79,6 +92,51 @@ async def test_logprobs_are_those_of_the_distribution_drawn_from(exact_engine: E
     kept = probabilities.new_zeros(probabilities.shape).scatter(-1, order, likeliest * in_top_p)
     drawn = (kept / kept.sum(-1, keepdim=True))[range(len(completion.token_ids)), completion.token_ids]
     assert completion.logprobs == pytest.approx(drawn.log().tolist(), abs=2 * NEAR)
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 1.0), (1.0, 1.0), (1.7, 0.9), (0.5, 0.3)])
+async def test_scores_are_those_of_the_likeliest_tokens_of_the_distribution_drawn_from(
+    exact_engine: Engine, tiny: TinyModel, rng: Random, temperature: float, top_p: float
+) -> None:
+    sampling = scored(exact_engine, top=5, max_tokens=60, temperature=temperature, top_p=top_p, seed=1)
+    request = Request(prompt=prompt(rng), sampling=sampling)
+    completion = await exact_engine.generate(request)
+    probabilities = (tiny.logits(request.prompt, completion.token_ids) / (temperature or 1.0)).softmax(-1)
+    likeliest = probabilities.sort(descending=True).values
+    kept = likeliest * (likeliest.cumsum(-1) - likeliest < top_p)
+    expected = Scores(sampling.top_logprobs)
+    for row in (kept / kept.sum(-1, keepdim=True))[:, :5].log().tolist():
+        expected.add(row)
+    assert_same(completion.scores, expected)
+    assert completion.logprobs is not None
+
+
+async def test_neighbours_that_ask_for_other_scores_or_none_each_get_what_they_asked_for(exact_engine: Engine, rng: Random) -> None:
+    start = prompt(rng)
+    asked = [(0, True), (1, True), (20, True), (0, False), (7, False)]
+    requests = [
+        Request(prompt=start, sampling=Sampling(max_tokens=30, top_logprobs=top, logprobs=logprobs)) for top, logprobs in asked
+    ]
+    completions = await asyncio.gather(*map(exact_engine.generate, requests))
+    assert [completion.scores and completion.scores.top for completion in completions] == [None, 1, 20, None, 7]
+    for completion, (_, logprobs) in zip(completions, asked, strict=True):
+        if logprobs:
+            assert_near(completion.logprobs, completions[0].logprobs)
+    _, one, twenty, _, _ = (completion.scores for completion in completions)
+    assert one and twenty
+    assert all(few < many for few, many in zip(one.mass, twenty.mass, strict=True))
+
+
+async def test_scores_come_one_a_token_or_are_refused(engine: Engine, rng: Random) -> None:
+    request = Request(prompt=prompt(rng), sampling=Sampling(max_tokens=9, top_logprobs=3))
+    if engine.capabilities.top_logprobs:
+        completion = await engine.generate(request)
+        assert completion.scores and len(completion.scores) == 9
+        assert (await engine.generate(greedy(prompt(rng), 9))).scores is None
+    else:
+        with pytest.raises(ConfigError, match="`top_logprobs` is 3: use `HttpEngine`"):
+            await engine.generate(request)
+    assert await has_left(engine)
 
 
 async def test_a_seed_makes_sampling_reproducible(model_engine: Engine, rng: Random) -> None:
@@ -180,6 +238,33 @@ async def test_deltas_add_up_to_the_completion(engine: Engine, rng: Random) -> N
     assert_near(streamed.logprobs, plain.logprobs)
 
 
+@pytest.mark.parametrize("with_tokens", [True, False])
+async def test_streamed_scores_come_just_before_their_tokens_and_add_up(
+    scoring_engine: Engine, rng: Random, with_tokens: bool
+) -> None:
+    sampling = scored(scoring_engine, max_tokens=30)
+    start, tokens, deltas = prompt(rng), list[int](), Scores(sampling.top_logprobs)
+    plain = await scoring_engine.generate(Request(prompt=start, sampling=sampling))
+    calls = 0
+
+    def score(new: Scores) -> None:
+        nonlocal calls
+        calls += 1
+        if with_tokens:
+            assert len(deltas) == len(tokens), "the tokens of earlier scores have come"
+        deltas.extend(new)
+
+    def look(token_ids: Sequence[int]) -> None:
+        tokens.extend(token_ids)
+        assert len(deltas) == len(tokens)
+
+    request = Request(prompt=start, sampling=sampling, on_scores=score, on_tokens=look if with_tokens else None)
+    streamed = await scoring_engine.generate(request)
+    assert calls > 1
+    assert deltas == streamed.scores
+    assert_same(streamed.scores, plain.scores)
+
+
 async def test_times_are_in_order_on_the_engines_clock(engine: Engine, rng: Random) -> None:
     before = engine.now()
     timings = (await engine.generate(greedy(prompt(rng), 20, on_tokens=lambda _: None))).timings
@@ -201,8 +286,8 @@ async def test_running_counts_the_requests_that_are_under_way(engine: Engine, rn
 
 async def test_what_a_cancelled_request_had_sampled_is_kept(engine: Engine, rng: Random) -> None:
     start, aborted = prompt(rng), list[Completion]()
-    free = await engine.generate(greedy(start, 200))
-    victim = asyncio.create_task(engine.generate(greedy(start, 400, on_abort=aborted.append)))
+    free = await engine.generate(Request(prompt=start, sampling=scored(engine, max_tokens=200)))
+    victim = asyncio.create_task(engine.generate(Request(prompt=start, sampling=scored(engine), on_abort=aborted.append)))
     await engine.generate(greedy(prompt(rng), 50))  # meanwhile
     assert await cancelled(victim)
     (completion,) = aborted
@@ -211,6 +296,8 @@ async def test_what_a_cancelled_request_had_sampled_is_kept(engine: Engine, rng:
     assert 20 < num_tokens < 200
     assert completion.token_ids == free.token_ids[:num_tokens]
     assert_near(completion.logprobs, free.logprobs and free.logprobs[:num_tokens])
+    if free.scores is not None:
+        assert_same(completion.scores, free.scores[:num_tokens])
     assert await has_left(engine)
 
 
@@ -222,10 +309,21 @@ async def test_a_cancelled_stream_keeps_the_tokens_that_were_seen(engine: Engine
         if len(seen) >= 20:
             enough.set()
 
-    victim = asyncio.create_task(engine.generate(greedy(prompt(rng), 400, on_tokens=look, on_abort=aborted.append)))
+    sampling = scored(engine)
+    scores = Scores(sampling.top_logprobs)
+    request = Request(
+        prompt=prompt(rng),
+        sampling=sampling,
+        on_tokens=look,
+        on_scores=scores.extend if sampling.top_logprobs else None,
+        on_abort=aborted.append,
+    )
+    victim = asyncio.create_task(engine.generate(request))
     await enough.wait()
     assert await cancelled(victim)
-    assert [completion.token_ids for completion in aborted] == [seen]
+    (completion,) = aborted
+    assert completion.token_ids == seen
+    assert completion.scores == (scores if sampling.top_logprobs else None)
     assert await has_left(engine)
 
 

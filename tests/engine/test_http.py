@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from fake_server import FakeServer, Reply, completion, fake_server
 
-from orchestra.engine.base import Constraint, Request, Sampling
+from orchestra.engine.base import Completion, Constraint, Request, Sampling
 from orchestra.engine.http import HttpEngine
+from orchestra.engine.scores import Scores
 from orchestra.errors import ConfigError, EngineError
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +88,71 @@ async def test_raw_logprobs_are_kept_only_where_they_are_those_drawn_from(fake: 
         assert (await engine.generate(ask())).logprobs == [-2.0]
         warm = Request(prompt=[7], sampling=Sampling(max_tokens=1, temperature=0.7))
         assert (await engine.generate(warm)).logprobs is None
+    assert fake.asked[-1].body["logprobs"] is None
+
+
+def scored(*positions: dict[str, float], finish: str | None = "stop") -> dict[str, Any]:
+    """As vLLM answers with candidates: the sampled token is the first of them, also where it is not among the most probable."""
+    tokens = [int(next(iter(position)).removeprefix("token_id:")) for position in positions]
+    logprobs = {"token_logprobs": [next(iter(position.values())) for position in positions], "top_logprobs": list(positions)}
+    return {"choices": [{"token_ids": tokens, "logprobs": logprobs, "finish_reason": finish}], "usage": {}}
+
+
+LIKELY = {"token_id:3": -0.5, "token_id:4": -1.0}
+UNLIKELY = {"token_id:5": -7.0, "token_id:3": -0.1, "token_id:4": -9999.0}
+
+
+def expected(*rows: list[float]) -> Scores:
+    scores = Scores(2)
+    for row in rows:
+        scores.add(row)
+    return scores
+
+
+async def test_scores_are_asked_for_by_token_id_and_leave_out_an_unlikely_sampled_token(
+    fake: FakeServer, engine: HttpEngine
+) -> None:
+    fake.reply(scored(LIKELY, UNLIKELY))
+    done = await engine.generate(Request(prompt=[7], sampling=Sampling(max_tokens=9, temperature=0.7, top_logprobs=2)))
+    assert (fake.asked[0].body["logprobs"], fake.asked[0].body["return_tokens_as_token_ids"]) == (2, True)
+    assert done.scores == expected([-0.5, -1.0], [-0.1])
+    assert done.logprobs == [-0.5, -7.0]
+
+
+async def test_scores_without_logprobs(fake: FakeServer, engine: HttpEngine) -> None:
+    fake.reply(scored(LIKELY))
+    done = await engine.generate(Request(prompt=[7], sampling=Sampling(max_tokens=9, logprobs=False, top_logprobs=2)))
+    assert (done.scores, done.logprobs) == (expected([-0.5, -1.0]), None)
+
+
+async def test_a_broken_stream_hands_over_its_scores_and_they_begin_again(fake: FakeServer, engine: HttpEngine) -> None:
+    seen, wasted = list[Scores](), list[Completion]()
+    events = [scored(LIKELY, finish=None), scored(UNLIKELY), "[DONE]"]
+    fake.replies += [Reply(events=events[:1], drops=True), Reply(events=events)]
+    sampling = Sampling(max_tokens=9, top_logprobs=2)
+    done = await engine.generate(Request(prompt=[7], sampling=sampling, on_scores=seen.append, on_abort=wasted.append))
+    first, second = expected([-0.5, -1.0]), expected([-0.1])
+    assert seen == [first, first, second]
+    assert [completion.scores for completion in wasted] == [first]
+    assert done.scores == expected([-0.5, -1.0], [-0.1])
+
+
+@pytest.mark.parametrize("candidates", [[{}], [None], [{"token_id:3": "high"}], None], ids=str)
+async def test_candidates_that_are_none_are_an_error_of_the_server(fake: FakeServer, engine: HttpEngine, candidates: Any) -> None:
+    reply = scored(LIKELY)
+    reply["choices"][0]["logprobs"]["top_logprobs"] = candidates
+    fake.reply(reply)
+    with pytest.raises(EngineError, match=f"{fake.url}/v1 gave"):
+        await engine.generate(Request(prompt=[7], sampling=Sampling(max_tokens=9, top_logprobs=2)))
+
+
+async def test_scores_of_raw_logprobs_are_kept_only_where_they_are_those_drawn_from(fake: FakeServer) -> None:
+    fake.reply(completion(5, logprob=-1.0), scored(LIKELY), completion(3) | {"choices": [without_logprobs(3)]})
+    async with HttpEngine(fake.url) as engine:
+        greedy = Request(prompt=[7], sampling=Sampling(max_tokens=1, top_logprobs=2))
+        assert (await engine.generate(greedy)).scores == expected([-0.5, -1.0])
+        warm = Request(prompt=[7], sampling=Sampling(max_tokens=1, temperature=0.7, top_logprobs=2))
+        assert (await engine.generate(warm)).scores is None
     assert fake.asked[-1].body["logprobs"] is None
 
 

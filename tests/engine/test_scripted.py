@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestra.engine import Completion, Request, Sampling
+from orchestra.engine import Completion, Request, Sampling, Scores
 from orchestra.engine.scripted import Script, ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import EngineError
@@ -36,6 +36,30 @@ def test_children_finish_after_their_own_tokens_and_the_join_after_the_longest()
         return [child.timings.finished for child in children], engine.now()
 
     assert run_virtual(main()) == ([100, 200, 300], 300)
+
+
+def test_scores_are_those_of_the_most_probable_candidates_of_the_script() -> None:
+    script = Script(token_ids=[5, 6, 7], top_logprobs=[[-3.0, -0.1, -4.0], [-0.5], [-1.0, -2.0]])
+    asked = Request(prompt=[1], sampling=Sampling(max_tokens=2, top_logprobs=2))
+    (done,) = complete(ScriptedEngine(lambda _: script), asked)
+    expected = Scores(2)
+    expected.add([-0.1, -3.0])
+    expected.add([-0.5])
+    assert done.scores == expected
+
+
+def test_a_script_without_candidates_is_certain_and_one_that_nobody_asks_has_no_scores() -> None:
+    engine = ScriptedEngine(hundreds)
+    asked = Request(prompt=[1], sampling=Sampling(max_tokens=2, top_logprobs=20))
+    certain, unasked = complete(engine, asked, request(1))
+    assert certain.scores and unasked.scores is None
+    assert (list(certain.scores.entropy), list(certain.scores.mass)) == ([0.0, 0.0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("rows", [[[-1.0]], [[-1.0], []]], ids=["too few", "empty"])
+def test_rows_of_candidates_must_match_the_tokens(rows: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="one row, not empty, for each of the 2 `token_ids`"):
+        Script(token_ids=[1, 2], top_logprobs=rows)
 
 
 @pytest.mark.parametrize("watched", [False, True])

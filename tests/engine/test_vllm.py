@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import multiprocessing
 import os
@@ -18,6 +19,7 @@ import pytest
 from tiny_model import TinyModel
 
 from orchestra.engine.base import Completion, Request, Sampling
+from orchestra.engine.scores import Scores
 from orchestra.engine.vllm import VllmEngine
 from orchestra.errors import ConfigError, EngineError
 
@@ -98,7 +100,8 @@ class SlowToAbort:
         self.aborting, self.deliver = asyncio.Event(), asyncio.Event()
         self.log = list[str]()
 
-    async def add_request(self, request_id: str, *_: Any, **__: Any) -> Any:
+    async def add_request(self, request_id: str, prompt: Any, params: Any, **_: Any) -> Any:
+        self.params = params
         self.outputs = asyncio.Queue[Any]()
         return SimpleNamespace(get=self.outputs.get, get_nowait=lambda: None if self.outputs.empty() else self.outputs.get_nowait())
 
@@ -155,6 +158,28 @@ async def test_leaving_waits_for_aborts_that_are_on_their_way(tiny: TinyModel, s
         asyncio.get_running_loop().call_later(0.01, slow.deliver.set)
     await asyncio.wait([task])
     assert slow.log == ["delivered", "shut down"]
+
+
+async def test_candidates_are_counted_right_where_outputs_were_merged_or_the_vocabulary_is_small(
+    tiny: TinyModel, slow: SlowToAbort
+) -> None:
+    from vllm.logprobs import FlatLogprobs, Logprob
+
+    slow.vllm_config.model_config.get_vocab_size = lambda: 3
+    flat = FlatLogprobs()
+    flat.append_fast([1, 0, 1, 2], [-2.0, -0.5, -2.0, -3.0], itertools.chain([2], [1, 2, 3]), [None] * 4)
+    flat.append({1: Logprob(-2.0), 0: Logprob(-0.5), 2: Logprob(-3.0)})  # as vLLM merges outputs that nobody has fetched in time
+    async with VllmEngine(tiny.folder) as engine:
+        task = asyncio.create_task(engine.generate(Request(prompt=[2], sampling=Sampling(max_tokens=9, top_logprobs=5))))
+        await asyncio.sleep(0)
+        assert slow.params.logprobs == 3
+        part = SimpleNamespace(token_ids=[1, 1], logprobs=flat, finish_reason="length")
+        slow.outputs.put_nowait(SimpleNamespace(outputs=[part], num_cached_tokens=0))
+        done = await task
+    scores = Scores(5)
+    scores.add([-0.5, -2.0, -3.0])
+    scores.add([-2.0, -0.5, -3.0])
+    assert (done.scores, done.logprobs) == (scores, [-2.0, -2.0])
 
 
 @pytest.mark.vllm

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from orchestra.engine import Completion, Request, Sampling, Timings
-from orchestra.engine.scripted import ScriptedEngine
+from orchestra.engine import Completion, Request, Sampling, Scores, Timings
+from orchestra.engine.scripted import Script, ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import EngineError
 from orchestra.thread import Event, Join, Limits, RunTree, Thread, ledger, run_tree
@@ -216,6 +217,66 @@ def test_cancelling_the_caller_leaves_no_task_and_no_request() -> None:
         return await engine.running() + len(asyncio.all_tasks()) - 1
 
     assert run_virtual(main()) == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 3, 60, 207, 208])
+def test_who_cancels_a_run_still_has_its_tree_and_the_ledger_adds_up(seconds: int) -> None:
+    engine = engine_for(script({PROMPT: CALLS, **CHILDREN, with_results(NONE, GOAL, 41, CANCELLED): [GOAL, 41, END]}))
+    trees: list[RunTree] = []
+
+    async def main() -> None:
+        limits = Limits(window=1_000)
+        running = asyncio.create_task(
+            run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=limits, join="first", on_start=trees.append)
+        )
+        await asyncio.sleep(seconds)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    run_virtual(main())
+    (tree,) = trees
+    account = ledger(tree)
+    assert tree.finished == tree.started + seconds
+    assert account.wall_seconds == seconds
+    assert account.work == sum(len(completion.token_ids) for _, completion in engine.log)
+    assert account.requests == len(engine.log)
+    ended_well = sum(
+        len(segment.token_ids) for t in tree.threads if t.status == "finished" for segment in t.segments if segment.sampled
+    )
+    assert account.work == account.wasted + ended_well
+    assert account.unobserved == sum(
+        request.sampling.max_tokens - len(completion.token_ids)
+        for request, completion in engine.log
+        if completion.finish == "abort"
+    )
+    assert "running" not in {thread.status for thread in tree.threads}
+
+
+def test_the_tree_is_handed_over_before_anything_is_sampled() -> None:
+    engine = engine_for(script({PROMPT: [NONE, END]}))
+    started: list[tuple[list[int], int]] = []
+    tree = run(engine, on_start=lambda tree: started.append((list(tree.root.context), len(engine.log))))
+    assert started == [(list(PROMPT), 0)]
+    assert tree.root.status == "finished"
+
+
+def test_observers_get_the_scores_of_the_tokens_when_they_were_asked_for() -> None:
+    rows = [[-0.5, -1.5], [-0.1, -2.5]]
+    engine = ScriptedEngine(lambda _: Script(token_ids=[30, END], top_logprobs=rows), seconds_per_token=1.0)
+    seen: list[tuple[Sequence[int], Scores | None]] = []
+
+    def observe(event: Event) -> None:
+        if event.kind == "tokens":
+            seen.append((event.token_ids, event.scores))
+
+    for top in (2, 0):
+        sampling = Sampling(max_tokens=9, top_logprobs=top)
+        run_virtual(run_tree(engine, Serial(end=(END,)), [PARENT], sampling=sampling, limits=Limits(window=50), observer=observe))
+    expected = [Scores(2), Scores(2)]
+    for scores, row in zip(expected, rows, strict=True):
+        scores.add(row)
+    assert seen == [([30], expected[0]), ([END], expected[1]), ([30], None), ([END], None)]
 
 
 def test_an_engine_failure_in_one_child_is_reported_apart_and_its_siblings_finish() -> None:
