@@ -10,7 +10,9 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from .argument_types import count, positive, seconds
 from .errors import ConfigError, JournalError, OrchestraError, ProblemError
+from .sample.arguments import add_policies, add_replay, add_sample
 
 _EPILOG = """\
 examples:
@@ -104,11 +106,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--problem-seed", "--seed", dest="problem_seed", type=int, default=0, metavar="S", help="of the split (default: 0)"
     )
     problems.add_argument("--size", type=int, default=4, choices=[3, 4, 5, 6], help="numbers in a generated problem (default: 4)")
-    problems.add_argument("--limit", type=_positive, metavar="N", help="only the first N (default: 100 of a split, all of a file)")
-    problems.add_argument("--epochs", type=_positive, default=1, metavar="N", help="tries at each problem (default: 1)")
-    evaluate.add_argument("--concurrency", type=_positive, default=16, metavar="N", help="problems at once (default: 16)")
+    problems.add_argument("--limit", type=positive, metavar="N", help="only the first N (default: 100 of a split, all of a file)")
+    problems.add_argument("--epochs", type=positive, default=1, metavar="N", help="tries at each problem (default: 1)")
+    evaluate.add_argument("--concurrency", type=positive, default=16, metavar="N", help="problems at once (default: 16)")
     evaluate.add_argument(
-        "--timelines", type=_positive, metavar="N", help="also write DIR/timeline.html of the first N finished problems"
+        "--timelines", type=positive, metavar="N", help="also write DIR/timeline.html of the first N finished problems"
     )
     _add_search(evaluate, method="fork", join="all")
     _add_engine(evaluate)
@@ -123,9 +125,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run="orchestra.evals.demo:demo")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="default: runs/demo")
-    demo.add_argument("--limit", type=_positive, default=8, metavar="N", help="problems in the comparison (default: 8)")
+    demo.add_argument("--limit", type=positive, default=8, metavar="N", help="problems in the comparison (default: 8)")
     _add_engine(demo)
 
+    add_sample(commands)
+    add_replay(commands)
+    add_policies(commands)
     _add_run(commands)
     _add_plan(commands)
     _add_journal(commands)
@@ -161,8 +166,8 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     planning.add_argument("--constrained", action="store_true", help="hold the model to the plan's grammar (vLLM)")
     planning.add_argument("--no-joiner", action="store_true", help="the plan's output is the answer")
-    planning.add_argument("--max-rounds", type=_count, default=2, metavar="N", help="changes that the joiner may make (default: 2)")
-    planning.add_argument("--max-nodes", type=_positive, default=100, metavar="N", help="of a plan (default: 100)")
+    planning.add_argument("--max-rounds", type=count, default=2, metavar="N", help="changes that the joiner may make (default: 2)")
+    planning.add_argument("--max-nodes", type=positive, default=100, metavar="N", help="of a plan (default: 100)")
     _add_limits(run)
     run.add_argument("--svg", type=Path, metavar="FILE.svg", help="also draw the plan with what became of it")
     run.add_argument("--json", action="store_true", help="the whole result for programs, on standard output")
@@ -223,10 +228,10 @@ def _add_tools(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
-    group.add_argument("--slots", type=_positive, metavar="N", help="calls at once (default: no limit)")
-    group.add_argument("--calls", type=_positive, metavar="N", help="calls in all")
-    group.add_argument("--tokens", type=_positive, metavar="N", help="tokens that models may sample in all")
-    group.add_argument("--seconds", type=_seconds, metavar="S", help="after which whatever is finished is returned")
+    group.add_argument("--slots", type=positive, metavar="N", help="calls at once (default: no limit)")
+    group.add_argument("--calls", type=positive, metavar="N", help="calls in all")
+    group.add_argument("--tokens", type=positive, metavar="N", help="tokens that models may sample in all")
+    group.add_argument("--seconds", type=seconds, metavar="S", help="after which whatever is finished is returned")
     group.add_argument(
         "--journal",
         "--resume",
@@ -246,16 +251,14 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
         default=join,
         help=f"wait for all children, or cancel the rest at the first success (default: {join})",
     )
-    group.add_argument("--beam", type=_positive, metavar="N", help="successors visited at the root (default: 24 forked, 5 serial)")
+    group.add_argument("--beam", type=positive, metavar="N", help="successors visited at the root (default: 24 forked, 5 serial)")
     group.add_argument(
-        "--child-beam", type=_positive, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
+        "--child-beam", type=positive, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
     )
-    group.add_argument("--window", type=_positive, default=160, metavar="TOKENS", help="context of one thread (default: 160)")
+    group.add_argument("--window", type=positive, default=160, metavar="TOKENS", help="context of one thread (default: 160)")
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
-    group.add_argument(
-        "--tree-tokens", type=_positive, metavar="N", help="most tokens all threads of a problem may sample together"
-    )
+    group.add_argument("--tree-tokens", type=positive, metavar="N", help="most tokens all threads of a problem may sample together")
     group.add_argument("--seconds", type=float, metavar="S", help="most seconds a problem may take")
 
 
@@ -268,28 +271,6 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         help="vllm, transformers, scripted (a flawless symbolic player, no model), or a server's URL (default: the best installed)",
     )
     group.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped with the repository)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"expected 0 or a positive integer, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got {text!r}")
-    return seconds
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ OrchestraError
 ├── ToolError      a tool failed or was called wrongly; a model can act on the message
 ├── BudgetError    asked for more than the run may spend
 ├── JournalError   a journal belongs to another run, is damaged, or is in use
+├── PolicyError    a sampling policy broke the rules: it launches more than it said, or neither launches nor stops
 
 A thread that finds nothing, is cancelled or is refused is data in the run tree, never an exception; so is a node that fails, in the outcomes
 of its plan.
@@ -51,6 +52,10 @@ class BudgetError(OrchestraError):
 
 class JournalError(OrchestraError):
     """A journal belongs to another run, is damaged, or is in use by another process."""
+
+
+class PolicyError(OrchestraError):
+    """A sampling policy broke the rules of its seam. The message says which decision, and what the rules want."""
 
 
 def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

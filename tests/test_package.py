@@ -43,7 +43,21 @@ def test_core_never_imports_what_is_built_on_it() -> None:
 
 
 ORDER = (
-    *("errors", "model_files", "engine", "thread", "trace", "chat", "plan", "tools", "schedule", "agent"),
+    *(
+        "errors",
+        "argument_types",
+        "model_files",
+        "engine",
+        "thread",
+        "trace",
+        "chat",
+        "answers",
+        "sample",
+        "plan",
+        "tools",
+        "schedule",
+        "agent",
+    ),
     *("countdown", "doctor", "cli", "__init__"),
 )
 """Each part of the core may import those before it."""

@@ -35,7 +35,7 @@ class EngineChat:
         control_tokens: bool = False,
     ) -> None:
         self.engine = engine
-        self._tokenizer = (
+        self.tokenizer = (
             tokenizer
             if isinstance(tokenizer, ChatTokenizer)
             else ChatTokenizer.load(Path(tokenizer), template=template, control_tokens=control_tokens)
@@ -52,9 +52,9 @@ class EngineChat:
                 " model write a plan, or use an endpoint with native tool calls"
             )
         started = self.engine.now()
-        prompt = self._tokenizer.encode(request.messages)
-        stops = (*request.stop, *self._tokenizer.stop)
-        reading = _Reading(self._tokenizer, stops, request.on_text)
+        prompt = self.tokenizer.encode(request.messages)
+        stops = (*request.stop, *self.tokenizer.stop)
+        reading = _Reading(self.tokenizer, stops, request.on_text)
         completion = await self._complete(request, prompt, reading, watched=bool(stops) or request.on_text is not None)
         return Reply(
             text=reading.end(),
@@ -70,7 +70,7 @@ class EngineChat:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             seed=request.seed,
-            stop_token_ids=self._tokenizer.end_ids,
+            stop_token_ids=self.tokenizer.end_ids,
             logprobs=False,
             constraint=request.constraint,
         )

@@ -82,6 +82,10 @@ class ChatTokenizer:
                 begin = at + 1
         return ids + self._tokenizer.encode(rendered[begin:], add_special_tokens=False).ids
 
+    def encode_text(self, text: str) -> list[int]:
+        """The ids of a text of ours that goes on where a reply stands. Control tokens in it are control tokens."""
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
     def detokenizer(self) -> Detokenizer:
         """A new one, for one reply."""
         return self._detokenizer(self._tokenizer, {*self.end_ids, *(() if self._control_tokens else self._special.values())})

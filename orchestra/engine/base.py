@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from .scores import Scores
 
@@ -151,6 +151,7 @@ class Capabilities:
     """Most tokens that prompt and completion may hold together; None when unknown."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Samples continuations concurrently.
 

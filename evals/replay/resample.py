@@ -1,0 +1,217 @@
+"""Replays policies on many random orders of each problem's recorded traces, the same orders for every policy, in several processes.
+
+A resample is a permutation of all traces of a problem, fixed by the seed, the problem and its number alone: a policy takes as many from its
+front as it launches. So two policies differ by what they decide and not by what they drew, and adding a policy changes no other's numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from random import Random
+
+from orchestra.errors import ConfigError
+from orchestra.sample.account import Account
+from orchestra.sample.policy import Policy
+from orchestra.sample.pool import Pool, PooledProblem, Recorded
+from orchestra.sample.replay import Rules, replay
+
+from .majority import vote
+
+COUNTS = ("kept", "aborted", "probe", "judge", "judge_read", "launched", "finished")
+"""What is reported of an `Account` beside work, span and seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One policy on one problem: an entry a resample."""
+
+    right: bytes
+    work: list[int]
+    span: list[int]
+    seconds: list[float]
+    means: Mapping[str, float]
+    """Over the resamples, of the counts in `COUNTS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """Plain majorities on one problem: `right[k - 1]` has an entry a resample, the other lists hold means over them for each k."""
+
+    right: list[bytes]
+    work: list[float]
+    span: list[float]
+    seconds: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampling:
+    """What to replay, and how."""
+
+    pool: Pool
+    policies: Sequence[Policy]
+    rules: Rules = field(default_factory=Rules)
+    resamples: int = 200
+    seed: int = 0
+
+    def order(self, problem: PooledProblem, number: int) -> list[int]:
+        """The permutation of resample `number`."""
+        traces = len(problem.traces)
+        return Random(f"{self.seed} {problem.id} {number}").sample(range(traces), traces)
+
+    def play(self, policy: Policy, problem: PooledProblem) -> Played:
+        right = right_answers(problem)
+        verdicts = bytearray()
+        accounts: list[Account] = []
+        for number in range(self.resamples):
+            outcome = replay(policy, self.pool, problem, self.order(problem, number), rules=self.rules)
+            verdicts.append(outcome.answer in right)
+            accounts.append(outcome.account)
+        return Played(
+            right=bytes(verdicts),
+            work=[account.work for account in accounts],
+            span=[account.span for account in accounts],
+            seconds=[account.seconds for account in accounts],
+            means={name: sum(getattr(account, name) for account in accounts) / len(accounts) for name in COUNTS},
+        )
+
+    def vote(self, problem: PooledProblem) -> Majority:
+        right = right_answers(problem)
+        draws = []
+        for number in range(self.resamples):
+            traces = [problem.traces[index] for index in self.order(problem, number)]
+            draws.append(vote(plain(traces), right, slots=self.rules.slots))
+        depth = range(len(draws[0].right))
+        return Majority(
+            right=[bytes(draw.right[k] for draw in draws) for k in depth],
+            work=[sum(draw.work[k] for draw in draws) / len(draws) for k in depth],
+            span=[sum(draw.span[k] for draw in draws) / len(draws) for k in depth],
+            seconds=[sum(draw.seconds[k] for draw in draws) / len(draws) for k in depth],
+        )
+
+
+def right_answers(problem: PooledProblem) -> frozenset[str]:
+    """What counts as right: the gold answer, and every answer that was recorded as right (tasks such as Countdown have many)."""
+    recorded = {trace.answer for trace in problem.traces if trace.correct and trace.answer is not None}
+    return frozenset(recorded | ({problem.gold} if problem.gold is not None else set()))
+
+
+def plain(traces: Sequence[Recorded]) -> list[Recorded]:
+    """Those of the main arm, or all where it has none."""
+    return [trace for trace in traces if not trace.arm] or list(traces)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    played: list[list[Played]]
+    """By policy, then by problem."""
+    majority: list[Majority]
+    """By problem."""
+
+
+def run(resampling: Resampling, *, processes: int = 1, advance: Callable[[], None] = lambda: None) -> Results:
+    """Replay everything; `advance` is called `steps(resampling)` times. Raises what a replay raises, and `ConfigError` when a process dies.
+
+    Workers are spawned, not forked, so that threads of this process do no harm; each gets the pool once. Leaving early, by Ctrl-C or by an
+    error, leaves no worker.
+    """
+    _check(resampling, processes)
+    count = len(resampling.pool.problems)
+    tasks = [(policy, problem) for policy in range(-1, len(resampling.policies)) for problem in range(count)]
+    played: dict[tuple[int, int], Played] = {}
+    majority: dict[int, Majority] = {}
+
+    def keep(task: tuple[int, int], result: Played | Majority) -> None:
+        if isinstance(result, Majority):
+            majority[task[1]] = result
+        else:
+            played[task] = result
+        advance()
+
+    if processes == 1:
+        for task in tasks:
+            keep(task, _work_on(resampling, *task))
+    else:
+        with _workers(_lean(resampling), processes) as workers:
+            futures = {workers.submit(_work, *task): task for task in tasks}
+            for future in _as_they_end(futures):
+                keep(futures[future], future.result())
+    return Results(
+        [[played[policy, problem] for problem in range(count)] for policy in range(len(resampling.policies))],
+        [majority[problem] for problem in range(count)],
+    )
+
+
+def steps(resampling: Resampling) -> int:
+    return (len(resampling.policies) + 1) * len(resampling.pool.problems)
+
+
+def _check(resampling: Resampling, processes: int) -> None:
+    if resampling.resamples < 1 or processes < 1:
+        raise ConfigError(f"at least one resample and one process are needed, got {resampling.resamples} and {processes}")
+
+
+def _lean(resampling: Resampling) -> Resampling:
+    """Without what replays never read, since each worker gets a copy."""
+    problems = [
+        replace(problem, text="", traces=[replace(trace, text=None, token_ids=None) for trace in problem.traces])
+        for problem in resampling.pool.problems
+    ]
+    return replace(resampling, pool=replace(resampling.pool, problems=problems))
+
+
+@contextmanager
+def _workers(resampling: Resampling, processes: int) -> Iterator[ProcessPoolExecutor]:
+    workers = ProcessPoolExecutor(
+        min(processes, steps(resampling)), mp_context=get_context("spawn"), initializer=_begin, initargs=(resampling,)
+    )
+    try:
+        yield workers
+    except BrokenProcessPool as error:
+        raise ConfigError("a replay process died, perhaps for want of memory: try again with `--processes 1`") from error
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _as_they_end(futures: Collection[Future[Played | Majority]]) -> Iterator[Future[Played | Majority]]:
+    left = set(futures)
+    while left:
+        ended, left = wait(left, return_when=FIRST_COMPLETED)
+        yield from ended
+
+
+_resampling: Resampling | None = None
+"""Of a worker process; set once, when it starts."""
+
+
+def _begin(resampling: Resampling) -> None:
+    global _resampling
+    _resampling = resampling
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the parent says what there is to say
+    if parent := parent_process():
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    """A killed parent leaves no orphans."""
+    parent.join()
+    os._exit(1)
+
+
+def _work(policy: int, problem: int) -> Played | Majority:
+    assert _resampling is not None
+    return _work_on(_resampling, policy, problem)
+
+
+def _work_on(resampling: Resampling, policy: int, problem: int) -> Played | Majority:
+    """`policy` -1 stands for the plain majorities."""
+    where = resampling.pool.problems[problem]
+    return resampling.vote(where) if policy < 0 else resampling.play(resampling.policies[policy], where)

@@ -1,0 +1,301 @@
+"""Runs a policy on live traces: every launch is a task on a source, an abort cancels it, and nothing is left when the answer is out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+
+from ..engine.scores import Scores
+from ..errors import ConfigError, EngineError, ToolError, first_cause
+from .decisions import Branch, Fresh, Judge, Launch, Probe, Revise, Wake
+from .events import Begun, Failed, Finished, Group, Judged, Measured, Probed, Progress, Woken
+from .judges.base import Judge as JudgeFunction
+from .judges.base import Question
+from .outcome import Outcome
+from .policy import Policy
+from .run import Observer, Run
+from .scores import TraceScores
+from .source import LiveTrace, Source, Usage
+
+TOP_LOGPROBS = 20  # DeepConf's k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What a live run may use beside its main source."""
+
+    arms: Mapping[str, Source] = field(default_factory=dict)
+    """Other models, modes or prompts, by the names that policies launch on."""
+    judges: Mapping[str, JudgeFunction] = field(default_factory=dict)
+    judge_timeout_s: float = 60.0
+    """After which a judge has no opinion."""
+    slots: int | None = None
+    """Traces that run at once; further launches wait."""
+
+
+async def run_live(
+    policy: Policy,
+    source: Source,
+    *,
+    problem: str = "",
+    session: str = "",
+    bench: Bench | None = None,
+    log: bool = False,
+    traces: list[LiveTrace] | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Sample one problem until `policy` stops.
+
+    Args:
+        problem: its text, for judges.
+        session: keeps all requests on one replica's prefix cache.
+        log: keep every event and decision in `Outcome.turns`.
+        observer: told every event and decision as it happens.
+        traces: a list to which every trace is added when it is launched, with its text and usage once it has ended.
+
+    Raises:
+        ConfigError: the policy needs a judge or an arm that `bench` lacks, or something that the source cannot do.
+        PolicyError: the policy broke the rules.
+
+    An engine failure loses its trace; only when all are lost, `Outcome.error` says so. Cancelling the caller aborts every trace first.
+    """
+    stage = _LiveStage(
+        policy,
+        source,
+        problem,
+        session,
+        bench or Bench(),
+        log=log,
+        traces=[] if traces is None else traces,
+        observer=observer,
+    )
+    return await stage.run_to_end()
+
+
+@dataclass
+class _Watch:
+    """How far a streamed trace has been told."""
+
+    tokens: int = 0
+    told: int = 0
+    pieces: int = 0
+    confidence: list[float] = field(default_factory=list)
+
+
+class _LiveStage:
+    def __init__(
+        self,
+        policy: Policy,
+        source: Source,
+        problem: str,
+        session: str,
+        bench: Bench,
+        *,
+        log: bool,
+        traces: list[LiveTrace],
+        observer: Observer | None,
+    ) -> None:
+        self._needs = policy.needs
+        self._sources = {**bench.arms, "": source}
+        self._bench = bench
+        self._problem = problem
+        self._session = session
+        self._check()
+        self.traces = traces
+        self._arm: list[str] = []
+        self._purpose: list[str] = []
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._answers: dict[int, str | None] = {}
+        self._over = asyncio.Event()
+        self._began = 0.0
+        self._slots = asyncio.Semaphore(bench.slots) if bench.slots else None
+        self._group = asyncio.TaskGroup()
+        self._side: set[asyncio.Task[None]] = set()
+        """Probes, judges and wake-ups under way."""
+        self._run = Run(policy, self, log=log, observer=observer)
+
+    def _check(self) -> None:
+        if missing := self._needs.arms - self._sources.keys():
+            raise ConfigError(f"the policy needs the arm {', '.join(sorted(missing))}: give its source in `Bench.arms`")
+        if missing := self._needs.judges - self._bench.judges.keys():
+            raise ConfigError(f"the policy asks the judge {', '.join(sorted(missing))}: give it in `Bench.judges`")
+
+    async def run_to_end(self) -> Outcome:
+        self._began = self._sources[""].now()
+        try:
+            async with self._group:
+                self._run.post(Begun(0.0))
+                if self._run.stop is None:
+                    await self._over.wait()
+                # Stop has cancelled the traces; the rest has nobody left to tell.
+                for task in self._side:
+                    task.cancel()
+        except ExceptionGroup as group:
+            raise first_cause(group) from group
+        self._run.account.seconds = self._now()
+        self._settle()
+        return self._run.outcome()
+
+    def _now(self) -> float:
+        return self._sources[""].now() - self._began
+
+    def _settle(self) -> None:
+        """Book every trace's tokens."""
+        account = self._run.account
+        account.span = self._run.span
+        for trace in self.traces:
+            usage = trace.usage
+            if trace.id not in self._answers:
+                account.aborted += usage.sampled
+            elif self._purpose[trace.id] and self._answers[trace.id] is None:
+                account.summary += usage.sampled
+            else:
+                account.kept += usage.sampled
+            self._book(usage)
+
+    def _book(self, usage: Usage) -> None:
+        account = self._run.account
+        account.overshoot += usage.overshoot
+        account.prefill = None if account.prefill is None or usage.prefill is None else account.prefill + usage.prefill
+        account.cached = None if account.cached is None or usage.cached is None else account.cached + usage.cached
+
+    # The stage: decisions come in here.
+
+    def launch(self, first: int, launch: Launch) -> None:
+        for number in range(first, first + launch.count):
+            shown: list[LiveTrace] = []
+            match launch.start:
+                case Branch(trace=origin):
+                    shown = [self.traces[origin]]
+                case Revise(traces=origins):
+                    shown = [self.traces[origin] for origin in origins]
+                case Fresh():
+                    pass
+            needs = self._needs
+            trace = LiveTrace(
+                id=number,
+                session=self._session,
+                start=launch.start,
+                shown=shown,
+                watched=bool(needs.tokens_every or needs.stride or needs.probes),
+                top_logprobs=TOP_LOGPROBS if needs.logprobs else 0,
+            )
+            watch = _Watch()
+            trace.on_tokens = lambda count, scores, trace=trace, watch=watch: self._progress(trace, watch, count, scores)
+            self.traces.append(trace)
+            self._arm.append(launch.arm)
+            self._purpose.append(launch.start.purpose if isinstance(launch.start, Revise) else "")
+            self._tasks[number] = self._group.create_task(self._trace(trace, self._sources[launch.arm]), name=f"trace {number}")
+
+    def abort(self, trace: int) -> None:
+        self._tasks[trace].cancel()
+
+    def probe(self, probe: Probe) -> None:
+        self._aside(self._probe(probe))
+
+    def judge(self, judge: Judge) -> None:
+        self._aside(self._judge(judge))
+
+    def wake(self, wake: Wake) -> None:
+        self._aside(self._wake(wake))
+
+    # What comes of them.
+
+    def _post(self, event: Begun | Progress | Measured | Probed | Judged | Finished | Failed | Woken) -> None:
+        if self._run.stop is None:
+            self._run.post(event)
+            if self._run.stop is not None:
+                self._over.set()
+
+    async def _trace(self, trace: LiveTrace, source: Source) -> None:
+        try:
+            if self._slots is None:
+                ending = await source.run(trace)
+            else:
+                async with self._slots:
+                    ending = await source.run(trace)
+        except EngineError as error:
+            self._post(Failed(self._now(), trace.id, str(error)))
+            return
+        self._answers[trace.id] = ending.answer
+        self._run.reached(trace.id, trace.usage.span)
+        needs = self._needs
+        scores = TraceScores.of(trace.scores) if needs.scores and trace.scores is not None else None
+        self._post(
+            Finished(
+                self._now(),
+                trace.id,
+                ending.answer,
+                trace.usage.sampled,
+                ending.cut,
+                scores,
+                tuple(ending.steps) if needs.steps else (),
+            )
+        )
+
+    def _progress(self, trace: LiveTrace, watch: _Watch, count: int, scores: Scores | None) -> None:
+        """New tokens of a watched trace. Called from inside the engine's stream: no awaiting, little work."""
+        watch.tokens += count
+        needs = self._needs
+        if needs.stride and scores is not None:
+            watch.confidence.extend(scores.confidence)
+            pieces: list[float] = []
+            while len(watch.confidence) >= needs.stride:
+                piece, watch.confidence = watch.confidence[: needs.stride], watch.confidence[needs.stride :]
+                pieces.append(sum(piece) / needs.stride)
+            if pieces:
+                self._run.reached(trace.id, watch.tokens)
+                self._post(Measured(self._now(), {trace.id: tuple(pieces)}))
+        if needs.tokens_every and watch.tokens // needs.tokens_every > watch.told:
+            watch.told = watch.tokens // needs.tokens_every
+            self._run.reached(trace.id, watch.tokens)
+            self._post(Progress(self._now(), {trace.id: watch.told * needs.tokens_every}))
+
+    def _aside(self, work: Coroutine[object, object, None]) -> None:
+        self._run.pending += 1
+        task = self._group.create_task(work)
+        self._side.add(task)
+        task.add_done_callback(self._side.discard)
+
+    async def _probe(self, probe: Probe) -> None:
+        async with asyncio.TaskGroup() as group:
+            asked = {trace: group.create_task(self._answer_early(trace)) for trace in probe.traces if trace in self._run.running}
+        self._run.pending -= 1
+        self._post(Probed(self._now(), {trace: task.result() for trace, task in asked.items()}))
+
+    async def _answer_early(self, trace: int) -> str | None:
+        try:
+            answer, usage = await self._sources[self._arm[trace]].probe(self.traces[trace])
+        except EngineError:
+            return None
+        self._run.account.probe += usage.sampled
+        self._book(usage)
+        return answer
+
+    async def _judge(self, judge: Judge) -> None:
+        async with asyncio.TaskGroup() as group:
+            asked = {item: group.create_task(self._opinion(judge, item)) for item in judge.groups}
+        self._run.pending -= 1
+        self._post(Judged(self._now(), judge.question, {item: task.result() for item, task in asked.items()}))
+
+    async def _opinion(self, judge: Judge, item: Group) -> float | None:
+        traces = [self.traces[trace] for trace in item]
+        question = Question(
+            problem=self._problem,
+            texts=tuple(self._sources[self._arm[trace.id]].words(trace, judge.tokens) for trace in traces),
+            answers=tuple(self._answers.get(trace.id) for trace in traces),
+        )
+        try:
+            async with asyncio.timeout(self._bench.judge_timeout_s):
+                opinion = await self._bench.judges[judge.question](question)
+        except (EngineError, ToolError, TimeoutError):
+            return None
+        self._run.account.judge += opinion.sampled
+        self._run.account.judge_read += opinion.prefill
+        return opinion.score
+
+    async def _wake(self, wake: Wake) -> None:
+        await asyncio.sleep(wake.at - self._now())
+        self._run.pending -= 1
+        self._post(Woken(self._now()))

@@ -1,0 +1,123 @@
+"""The judge trainer: what it learns, what it saves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("transformers", reason="training needs transformers")
+
+from judge_pool import telling_pool
+from orchestra.training import judge
+from orchestra.training.focal_loss import focal_loss
+
+from orchestra.errors import ConfigError
+from orchestra.sample.judges.classifier import Classifier, PoolClassifier
+from orchestra.sample.pool import Pool
+
+TINY = ("--hidden", "64", "--layers", "1", "--max-length", "128", "--log-every", "10", "--lengths", "6", "--lr", "3e-3")
+
+
+def args_for(out: Path, *extra: str) -> list[str]:
+    return ["--pool", "unused", "--out", str(out), *TINY, *extra]
+
+
+def test_focal_loss_is_weighted_cross_entropy_at_gamma_zero_and_spares_the_easy_ones_above() -> None:
+    logits, labels = torch.tensor([[2.0], [-1.0]]), torch.tensor([True, False])
+    p = torch.tensor([2.0, 1.0]).sigmoid()  # of the labels
+    plain = focal_loss(logits, labels, gamma=0.0, alpha=0.5)
+    assert plain.item() == pytest.approx((-0.5 * p.log()).mean().item())
+    focal = focal_loss(logits, labels, gamma=2.0, alpha=0.25)
+    expected = -(0.25 * (1 - p[0]) ** 2 * p[0].log() + 0.75 * (1 - p[1]) ** 2 * p[1].log()) / 2
+    assert focal.item() == pytest.approx(expected.item())
+    two = torch.cat([torch.zeros(2, 1), logits], 1)
+    assert focal_loss(two, labels, gamma=2.0, alpha=0.25).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("question", judge.ASKED)
+def test_judge_learns_what_prefixes_tell_and_a_replay_hears_the_same(tmp_path: Path, question: str) -> None:
+    pool = telling_pool()
+    args = judge.parse(args_for(tmp_path / "judge", "--question", question, "--steps", "60", "--batch", "32"))
+    last = judge.train(args, pool)
+    areas = last["held_out"]["6"]
+    assert areas["within"] > 0.9
+    first, *_ = [json.loads(line) for line in (args.out / judge.METRICS).read_text().splitlines()]
+    assert first["step"] == 0 and first["held_out"]["6"]["within"] is not None
+    scorer = PoolClassifier(Classifier(args.out, device="cpu"))
+    problem = pool.problems[0]
+    groups = [(0, 1), (1, 0)] if question == "same_answer" else [(0,), (0,)]
+    one, other = scorer.ask(problem, groups, 6)
+    assert one == other
+    opinion = scorer(problem, [problem.traces[place] for place in groups[0]], 6)
+    assert opinion == one and opinion.sampled == 0 and opinion.prefill > 6
+
+
+def test_training_goes_on_from_its_checkpoint_to_where_an_unbroken_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = telling_pool(12)
+    whole = judge.parse(args_for(tmp_path / "whole", "--steps", "6", "--batch", "8", "--save-every", "2"))
+    judge.train(whole, pool)
+
+    class PowerCut(Exception):
+        pass
+
+    save = judge.save_checkpoint
+
+    def cut(out: Path, model: object, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
+        save(out, model, optimizer, step, seconds)
+        if step == 4:
+            raise PowerCut
+
+    broken = judge.parse(args_for(tmp_path / "broken", "--steps", "6", "--batch", "8", "--save-every", "2"))
+    monkeypatch.setattr(judge, "save_checkpoint", cut)
+    with pytest.raises(PowerCut):
+        judge.train(broken, pool)
+    judge.train(broken, pool)
+    assert (broken.out / "model.safetensors").read_bytes() == (whole.out / "model.safetensors").read_bytes()
+    assert not (broken.out / judge.CHECKPOINT).exists()
+
+
+def test_shipped_model_becomes_a_judge_that_reads_token_ids(tmp_path: Path) -> None:
+    from orchestra.countdown.model import shipped_model
+
+    args = judge.parse(
+        args_for(tmp_path / "judge", "--model", str(shipped_model()), "--steps", "2", "--batch", "4", "--questions", "4")
+    )
+    pool = telling_pool(6)
+    without_texts = Pool(pool.name, [replace(p, traces=[replace(trace, text=None) for trace in p.traces]) for p in pool.problems])
+    judge.train(args, without_texts)
+    classifier = Classifier(args.out, device="cpu")
+    assert classifier.reader.card.trace_ids
+    asked = [PoolClassifier(classifier).ask(p.problems[0], [(0, 1)], 6) for p in (pool, without_texts)]
+    assert asked[0] == asked[1]
+
+
+def refused(pool: Pool, out: Path, *extra: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        judge.train(judge.parse(args_for(out, "--steps", "1", *extra)), pool)
+    return str(caught.value)
+
+
+def test_pools_that_no_judge_can_learn_from_are_refused_with_the_next_step(tmp_path: Path) -> None:
+    pool = telling_pool(12)
+    silent = Pool("silent", [replace(p, traces=[replace(t, text=None, token_ids=None) for t in p.traces]) for p in pool.problems])
+    assert "record their texts" in refused(silent, tmp_path)
+    unanimous = Pool("unanimous", [replace(p, traces=[replace(t, answer="1") for t in p.traces]) for p in pool.problems])
+    assert "only questions whose answer is yes" in refused(unanimous, tmp_path)
+    assert "no question at all" in refused(pool, tmp_path, "--lengths", "12")
+    assert "both need two" in refused(Pool("small", pool.problems[:3]), tmp_path)
+    no_folder = refused(pool, tmp_path, "--model", str(tmp_path / "nowhere"))
+    assert "nowhere" in no_folder
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "100%", "-3", "0%"])
+def test_lengths_are_tokens_or_shares(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge.length("50%") == 0.5 and judge.length("64") == 64
+    with pytest.raises(SystemExit):
+        judge.parse(["--pool", "x", "--out", str(tmp_path), f"--lengths={text}"])
+    assert "a length is" in capsys.readouterr().err

@@ -1,0 +1,242 @@
+"""Train a judge of running traces on a recorded pool: will two of them end in the same answer, or will one end in the right one?
+
+    python -m orchestra.training.judge --pool pool.jsonl --model models/countdown-6m --lengths 32 64 --out judges/countdown
+    python -m orchestra.training.judge --pool pool.jsonl --model Qwen/Qwen3-0.6B --lengths 500 --max-length 2048 --lr 2e-5 --out judges/qwen
+    python -m orchestra.training.judge --pool pool.jsonl --lengths 50% --out judges/bytes      # no checkpoint: a small model over bytes
+
+DeepPrune's recipe (arXiv 2510.08483): prefixes of traces of one problem, focal loss, the rarer class twice. Problems are split by a hash of
+their ids. What is reported, before training and after, is the area under the ROC curve *inside* held-out problems; the pooled one stands
+beside what knowing only the problem would get (`evals/ranking.py` says why). OUT becomes a folder for `ClassifierJudge`; it holds
+`metrics.jsonl`, and `training.json` with every argument. A run that is started again with the same arguments goes on from its last checkpoint.
+
+What came of it on which machine, and how long it took, is in `docs/judges.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from orchestra.evals.ranking import worth
+from transformers.utils import logging as transformers_logging
+
+from orchestra.errors import ConfigError
+from orchestra.sample.judges.classifier import padded, probabilities
+from orchestra.sample.judges.reading import ASKED, Reader
+from orchestra.sample.pool import Pool
+
+from .focal_loss import focal_loss
+from .judge_model import start_from
+from .judge_pairs import Example, examples, oversampled, split
+from .sft import learning_rate
+
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.jsonl"
+FACTS = "training.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Examples, and the rows of token ids that the model reads."""
+
+    examples: Sequence[Example]
+    rows: Sequence[Sequence[int]]
+
+    @classmethod
+    def read(cls, found: Sequence[Example], reader: Reader) -> Questions:
+        pieces: dict[tuple[str, int, float], list[int]] = {}
+        rows = []
+        for example in found:
+            keys = [(example.problem.id, place, example.length) for place in example.traces]
+            for key, place in zip(keys, example.traces, strict=True):
+                if key not in pieces:
+                    pieces[key] = reader.prefix(example.problem.traces[place], example.length)
+            rows.append(reader.row(example.problem.text, [pieces[key] for key in keys]))
+        return cls(found, rows)
+
+
+def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
+    """Train, save, and return the last metrics. Raises `ConfigError` for a pool that no judge can be trained on."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    lengths = tuple(args.lengths)
+    trained_on, held_out = split(pool.problems, args.held_out)
+    questions = examples(trained_on, args.question, lengths, most=args.questions, seed=args.seed)
+    questions = oversampled(questions, args.oversample)
+    start = start_from(
+        args.model, args.question, lengths, max_length=args.max_length, hidden=args.hidden, layers=args.layers, seed=args.seed
+    )
+    training = Questions.read(questions, start.reader)
+    testing = Questions.read(examples(held_out, args.question, lengths, most=args.questions, seed=args.seed), start.reader)
+    model = start.model.to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
+    per_epoch = -(-len(questions) // args.batch)
+    steps = args.steps or round(per_epoch * args.epochs)
+    done, seconds = load_checkpoint(args.out, model, optimizer, device)
+    size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M parameters"
+    sys.stderr.write(
+        f"{size}, {len(trained_on)} problems and {len(held_out)} held out, {len(questions)} questions, {steps} steps, {device}\n"
+    )
+    if not done:
+        (args.out / METRICS).unlink(missing_ok=True)
+        report(args.out, {"step": 0, "held_out": rank(model, testing, args.batch)})
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    order: list[int] = []
+    started, losses = time.monotonic() - seconds, []
+    last: dict[str, Any] = {}
+    while done < steps:
+        epoch, place = divmod(done, per_epoch)
+        if not place or not order:
+            order = random.Random(f"{args.seed}/{epoch}").sample(range(len(questions)), len(questions))
+        batch = order[place * args.batch : (place + 1) * args.batch]
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(done, peak=args.lr, steps=steps, warmup=min(args.warmup, steps // 10))
+        ids, mask = padded([training.rows[i] for i in batch], model.config.pad_token_id)
+        labels = torch.tensor([questions[i].label for i in batch], device=device)
+        model.train()
+        with precision:
+            logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+        loss = focal_loss(logits, labels, gamma=args.gamma, alpha=args.alpha)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.detach())
+        done += 1
+        if done % args.log_every == 0 or done == steps:
+            seconds = time.monotonic() - started
+            last = {"step": done, "loss": round(torch.stack(losses).mean().item(), 5), "seconds": round(seconds, 1)}
+            if done % (10 * args.log_every) == 0 or done == steps:
+                last["held_out"] = rank(model, testing, args.batch)
+            report(args.out, last)
+            losses = []
+        if done % args.save_every == 0 and done < steps:
+            save_checkpoint(args.out, model, optimizer, done, time.monotonic() - started)
+    start.save(args.out)
+    facts = {
+        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
+        "pool": pool.name,
+        "problems": [len(trained_on), len(held_out)],
+        "questions": len(training.rows),
+        "yes": sum(example.label for example in questions),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "last": last,
+    }
+    (args.out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (args.out / CHECKPOINT).unlink(missing_ok=True)
+    return last
+
+
+@torch.no_grad()
+def rank(model: Any, questions: Questions, batch: int) -> dict[str, Any]:
+    """Areas under the ROC curve over questions of held-out problems, each length for itself."""
+    model.eval()
+    scores: list[float] = [0.0] * len(questions.rows)
+    order = sorted(range(len(scores)), key=lambda place: len(questions.rows[place]))
+    precision = torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda")
+    for start in range(0, len(order), 4 * batch):
+        chosen = order[start : start + 4 * batch]
+        ids, mask = padded([questions.rows[place] for place in chosen], model.config.pad_token_id)
+        with precision:
+            found = probabilities(model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device)).logits).tolist()
+        for place, score in zip(chosen, found, strict=True):
+            scores[place] = score
+    areas = {}
+    for length in sorted({example.length for example in questions.examples}):
+        places = [place for place, example in enumerate(questions.examples) if example.length == length]
+        chosen_examples = [questions.examples[place] for place in places]
+        areas[f"{length:g}"] = worth(
+            [scores[place] for place in places],
+            [example.label for example in chosen_examples],
+            [example.problem.id for example in chosen_examples],
+        )
+    return areas
+
+
+def report(out: Path, entry: dict[str, Any]) -> None:
+    line = json.dumps(entry)
+    sys.stderr.write(line + "\n")
+    with (out / METRICS).open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def save_checkpoint(out: Path, model: Any, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
+    """The old checkpoint stays until the new one is whole."""
+    unfinished = out / f"{CHECKPOINT}.part"
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}, unfinished)
+    unfinished.rename(out / CHECKPOINT)
+
+
+def load_checkpoint(out: Path, model: Any, optimizer: torch.optim.Optimizer, device: torch.device) -> tuple[int, float]:
+    """Steps done and seconds taken, after the checkpoint in `out` or (0, 0.0)."""
+    if not (out / CHECKPOINT).exists():
+        return 0, 0.0
+    state = torch.load(out / CHECKPOINT, map_location=device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], state["seconds"]
+
+
+def length(text: str) -> float:
+    """ "64" tokens, or "50%" of the trace."""
+    value = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
+    if value <= 0 or (text.endswith("%") and value >= 1) or (not text.endswith("%") and value != int(value)):
+        raise argparse.ArgumentTypeError(f"a length is a number of tokens such as 64, or a share such as 50%, got {text!r}")
+    return value
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = parser.add_argument_group("data and output")
+    data.add_argument("--pool", type=Path, required=True, help="recorded traces with texts or token ids")
+    data.add_argument("--question", choices=ASKED, default="same_answer")
+    data.add_argument("--lengths", type=length, nargs="+", required=True, help="prefixes: tokens, or shares such as 50%%")
+    data.add_argument("--questions", type=int, default=64, help="most a problem and length")
+    data.add_argument("--held-out", type=float, default=0.3, help="share of the problems")
+    data.add_argument("--out", type=Path, required=True, help="folder for the judge")
+    shape = parser.add_argument_group("model")
+    shape.add_argument("--model", help="folder or Hub id of a checkpoint; without it, a small one over bytes")
+    shape.add_argument("--max-length", type=int, default=1024, help="tokens of a question")
+    shape.add_argument("--hidden", type=int, default=256, help="of the one over bytes")
+    shape.add_argument("--layers", type=int, default=4, help="of the one over bytes")
+    optimisation = parser.add_argument_group("optimisation")
+    optimisation.add_argument("--gamma", type=float, default=2.0, help="of the focal loss")
+    optimisation.add_argument("--alpha", type=float, default=0.5, help="weight of yes in it")
+    optimisation.add_argument("--oversample", type=int, default=2, help="how often the rarer class is shown")
+    optimisation.add_argument("--lr", type=float, default=2e-4)
+    optimisation.add_argument("--warmup", type=int, default=100, help="steps")
+    optimisation.add_argument("--weight-decay", type=float, default=0.01)
+    optimisation.add_argument("--batch", type=int, default=64, help="questions")
+    optimisation.add_argument("--epochs", type=float, default=2.0)
+    optimisation.add_argument("--steps", type=int, help="instead of --epochs")
+    optimisation.add_argument("--seed", type=int, default=0)
+    optimisation.add_argument("--log-every", type=int, default=50, help="steps")
+    optimisation.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
+    args = parser.parse_args(argv)
+    if not 0 < args.held_out < 1:
+        parser.error(f"--held-out is a share between 0 and 1, got {args.held_out}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+def main() -> None:
+    from orchestra.sample.pool_file import read_pool
+
+    args = parse()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        train(args, read_pool(args.pool))
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The model that a judge starts from: any sequence classifier or language model of transformers, the shipped Countdown model, or none.
+
+A checkpoint with a `countdown.json` reads token ids of the Countdown language as they were sampled. Any other keeps its own tokenizer and
+reads texts. Without a checkpoint a small Llama over bytes is made, which reads anything and knows nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
+
+from orchestra.countdown import notation
+from orchestra.countdown.model import CARD as COUNTDOWN_CARD
+from orchestra.countdown.model import read_card as read_countdown_card
+from orchestra.errors import ConfigError
+from orchestra.sample.judges.reading import Asked, JudgeCard, Reader
+
+_BYTE_MARKERS = ("<pad>", "<first>", "<separator>", "<last>")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A model that is to become a judge, and how it reads."""
+
+    model: Any
+    reader: Reader
+
+    def save(self, folder: Path) -> None:
+        """Weights in bf16, tokenizer and card: what `Classifier` opens."""
+        state = {
+            name: tensor.bfloat16() if tensor.is_floating_point() else tensor for name, tensor in self.model.state_dict().items()
+        }
+        self.model.save_pretrained(folder, state_dict=state)
+        self.reader.tokenizer.save(str(folder / "tokenizer.json"))
+        self.reader.card.write(folder)
+
+
+class _Markers(NamedTuple):
+    pad: int
+    first: int | None
+    separator: int
+    last: int | None
+    unknown: int | None = None
+    """Only in the Countdown language, which has no word for most words."""
+
+
+def start_from(
+    checkpoint: str | None, question: Asked, lengths: tuple[float, ...], *, max_length: int, hidden: int, layers: int, seed: int
+) -> Start:
+    """Open a checkpoint (a folder or a Hub id), or make a small model over bytes.
+
+    Raises `ConfigError` for a checkpoint that transformers cannot load as a classifier with a fast tokenizer.
+    """
+    torch.manual_seed(seed)  # the head is always new
+    if checkpoint is None:
+        return _bytes(question, lengths, max_length, hidden, layers)
+    if (Path(checkpoint) / COUNTDOWN_CARD).is_file():
+        read_countdown_card(Path(checkpoint))
+        tokenizer = Tokenizer.from_file(str(Path(checkpoint) / "tokenizer.json"))
+        markers = _Markers(notation.PAD, notation.BOS, notation.GO, notation.WAIT, unknown=notation.PAD)
+    else:
+        tokenizer, markers = _own_tokenizer(checkpoint)
+    try:
+        config = AutoConfig.from_pretrained(checkpoint, num_labels=1)
+        config.pad_token_id = markers.pad
+        longest = getattr(config, "max_position_embeddings", None) or max_length
+        model = AutoModelForSequenceClassification.from_pretrained(checkpoint, config=config, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"transformers cannot open {checkpoint} as a sequence classifier: {error}") from error
+    card = JudgeCard(
+        question=question,
+        lengths=lengths,
+        max_length=min(max_length, longest),
+        first=markers.first,
+        separator=markers.separator,
+        last=markers.last,
+        unknown=markers.unknown,
+        trace_ids=markers.unknown is not None,
+    )
+    return Start(model, Reader(card, tokenizer))
+
+
+def _own_tokenizer(checkpoint: str) -> tuple[Tokenizer, _Markers]:
+    try:
+        own: Any = AutoTokenizer.from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{checkpoint} has no tokenizer that transformers can open: {error}") from error
+    if not own.is_fast:
+        raise ConfigError(f"{checkpoint} has no tokenizer.json: take a checkpoint with a fast tokenizer")
+    end = own.sep_token_id if own.sep_token_id is not None else own.eos_token_id
+    if end is None:
+        raise ConfigError(f"the tokenizer of {checkpoint} has neither a separator nor an end token: take another checkpoint")
+    pad = own.pad_token_id if own.pad_token_id is not None else end
+    first = own.cls_token_id if own.cls_token_id is not None else own.bos_token_id
+    # A decoder's verdict is read at the last token that is not padding, so padding must not end the row.
+    return own.backend_tokenizer, _Markers(pad, first, end, None if end == pad else end)
+
+
+def byte_tokenizer() -> Tokenizer:
+    """One token a byte of UTF-8, after four markers."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {word: token for token, word in enumerate((*_BYTE_MARKERS, *alphabet))}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _bytes(question: Asked, lengths: tuple[float, ...], max_length: int, hidden: int, layers: int) -> Start:
+    tokenizer = byte_tokenizer()
+    pad, first, separator, last = range(len(_BYTE_MARKERS))
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=hidden,
+        intermediate_size=64 * max(1, round(hidden * 8 / 3 / 64)),
+        num_hidden_layers=layers,
+        num_attention_heads=max(1, hidden // 64),
+        max_position_embeddings=max_length,
+        pad_token_id=pad,
+        bos_token_id=first,
+        eos_token_id=last,
+    )
+    config.num_labels = 1
+    card = JudgeCard(question=question, lengths=lengths, max_length=max_length, first=first, separator=separator, last=last)
+    return Start(LlamaForSequenceClassification(config), Reader(card, tokenizer))  # type: ignore[no-untyped-call]
