@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _kept(args: argparse.Namespace) -> str:
     """What an interrupted command leaves behind."""
-    if "eval" in args.run:
+    if args.run == "orchestra.evals.command:evaluate":
         return "; finished rows are kept, and the same command goes on from there"
     if getattr(args, "journal", None):
         return f"; what has finished is kept in {args.journal}, and the same command goes on from there"

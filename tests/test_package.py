@@ -46,6 +46,7 @@ ORDER = (
     *(
         "errors",
         "argument_types",
+        "user_modules",
         "model_files",
         "engine",
         "thread",

@@ -1,22 +1,26 @@
-"""Which answers are the same: one relation for voting, entropy, stop rules and grading.
+r"""Which answers are the same: one relation for voting, entropy, stop rules and grading.
 
 Answers that are simple have a key at once (`quick_key`). The others are read by math-verify in processes that can be killed: first
-into a canonical form, and only where forms of one problem differ and their values do not, two at a time by `verify`. Its relation is
-not transitive, so an answer takes the key of the first answer that it equals, and keeps it.
+into a canonical form, and only where forms of one problem differ and their values do not, two at a time by `verify`, in both
+directions. Its relation is not transitive (decimals are rounded), so an answer takes the key of the first answer that it equals, and
+keeps it.
+
+Without math-verify an answer that is not simple is only what is written, without spaces and noise: votes for `\frac{\sqrt2}2` and for
+`\frac{1}{\sqrt{2}}` are then two. This is warned of once, `Equivalence.symbolic` tells, and `required=True` makes it an error.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import warnings
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
 from ..errors import ConfigError
-from .normal import is_percent, quick_key
-from .pool import Pool
+from .normal import is_percent, quick_key, written_key
+from .pool import MissingLibraryError, Pool, missing_library
 from .recent import Recent
 
 _MAX_READINGS = 20_000
@@ -36,6 +40,7 @@ class _Reading:
     key: str | None
     """None when it cannot be read, or not in time."""
     value: complex | None = None
+    quick: bool = False
     parsed: bool = False
     """Whether math-verify has understood it. If not, there is nothing to compare but the key."""
 
@@ -68,34 +73,53 @@ class _Group:
 
 
 class Equivalence:
-    """An async context manager; it owns worker processes, which start at the first answer that is not quick.
+    r"""An async context manager; it owns worker processes, which start at the first answer that is not quick.
 
-    `workers`: processes. `timeout_s`: seconds that reading or comparing may take before its worker is killed. `max_chars`: of an
-    answer that needs a worker; longer ones are not read.
+    One serves many problems and any number of tasks of one event loop. Leaving it ends its processes; so does the end of the program,
+    however it ends.
+
+        async with Equivalence() as same:
+            await same.key("problem 1", r"\sqrt{8}") == await same.key("problem 1", r"2\sqrt2")  # one vote
+            await same.equal(r"\frac{1}{2}", "0.5")  # a grade
+
+    Args:
+        workers: processes at most.
+        timeout_s: seconds that one reading or one comparison may take before its worker is killed and replaced.
+        max_chars: of an answer that needs a worker; longer ones are not read.
+        required: whether entering without math-verify is an error. Grades that are reported should not depend on what is installed.
     """
 
-    def __init__(self, *, workers: int = 1, timeout_s: float = 5.0, max_chars: int = 200) -> None:
+    def __init__(self, *, workers: int = 1, timeout_s: float = 5.0, max_chars: int = 200, required: bool = False) -> None:
         if workers < 1 or not timeout_s > 0 or max_chars < 1:
             raise ConfigError(
                 f"`workers`, `timeout_s` and `max_chars` must be positive, got {workers}, {timeout_s} and {max_chars}"
             )
-        self._pool = Pool(workers=workers, timeout_s=timeout_s)
-        self._max_chars = max_chars
-        self._open: AsyncExitStack | None = None
-        self._read_once: Recent[_Once] = Recent(_MAX_READINGS)
-        self._graded_once: Recent[_Once] = Recent(_MAX_READINGS)
-        self._groups: Recent[_Group] = Recent(_MAX_PROBLEMS)
+        self._workers, self._timeout_s, self._max_chars, self._required = workers, timeout_s, max_chars, required
+        self._pool: Pool | None = None
+        self._missing: MissingLibraryError | None = None
+        self._warned = False
+        self._forget()
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._pool)
-            self._open = stack.pop_all()
+        """Raises `ConfigError` when math-verify is required and not installed."""
+        if self._pool is not None:
+            raise RuntimeError("this Equivalence has been entered: share it, or make another one")
+        self._missing = missing_library()
+        if self._missing and self._required:
+            raise self._missing
+        self._forget()  # locks belong to an event loop
+        self._pool = Pool(workers=self._workers, timeout_s=self._timeout_s)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        opened, self._open = self._open, None
-        if opened:
-            await opened.aclose()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether expressions are compared by what they mean. False without math-verify: then by how they are written."""
+        return self._missing is None
 
     def at_once(self, answer: str | None) -> str | None:
         """What `key` will say for any problem, if that is known without a worker; else raises `LookupError`: await `key`."""
@@ -109,8 +133,8 @@ class Equivalence:
     async def key(self, problem: str, answer: str | None) -> str | None:
         """The key of `answer` among those already seen for `problem`, an id: equal answers get the same key.
 
-        None for no answer and for one that cannot be read: it has no vote. Raises `ConfigError` when math-verify is needed and is
-        missing.
+        None for no answer and for one that cannot be read, or not in time: it has no vote. Raises `ConfigError` when math-verify is
+        required and missing, or when no process can be started.
         """
         try:
             return self.at_once(answer)
@@ -126,10 +150,11 @@ class Equivalence:
             return group.keys[answer]
 
     async def equal(self, gold: str, answer: str | None) -> bool:
-        """Whether `answer` is right where `gold` is. A percentage is right both as it is written and as a fraction.
+        """Whether `answer` is right where `gold` is. It does not matter which of the two is the gold one.
 
-        Which one is the gold one matters: an interval answers an inequality. An answer that cannot be read is right only if it is
-        `gold`, word for word. Raises `ConfigError` as `key` does.
+        They are equal where their keys would be, and in two more cases, which concern a grade and not a vote: a percentage is right both as
+        it is written and as a fraction, and an answer that cannot be read is right if it is `gold`, word for word. Raises `ConfigError` as
+        `key` does.
         """
         if answer is None or not answer.strip():
             return False
@@ -138,22 +163,26 @@ class Equivalence:
         ours, theirs = quick_key(gold), quick_key(answer)
         if ours is not None and theirs is not None:
             return ours == theirs or _equal_percentages(gold, ours, answer, theirs)
-        if theirs is None and len(answer) > self._max_chars:
-            return False
-        once = self._graded_once.get(f"{len(gold)} {gold}{answer}", _Once)
+        if any(key is None and len(text) > self._max_chars for text, key in ((gold, ours), (answer, theirs))):
+            return False  # neither would have a vote
+        one, other = sorted((gold, answer))
+        once = self._graded_once.get(f"{len(one)} {one}{other}", _Once)
         async with once.lock:
             if once.grade is None:
-                once.grade = await self._graded(gold, answer)
+                once.grade = await self._graded(one, other)
             return once.grade
 
-    async def _graded(self, gold: str, answer: str) -> bool:
-        ours, theirs = await self._read(gold), await self._read(answer)
+    async def _graded(self, one: str, other: str) -> bool:
+        ours, theirs = await self._read(one), await self._read(other)
         if ours.key is None or theirs.key is None:
             return False
         if ours.key == theirs.key:
             return True
-        percentages = is_percent(gold) or is_percent(answer)
-        return (percentages or not _differ(ours, theirs)) and bool(await self._same(gold, answer, both_ways=False))
+        if not (ours.parsed and theirs.parsed):
+            return False
+        if (ours.quick or theirs.quick or _differ(ours, theirs)) and not (is_percent(one) or is_percent(other)):
+            return False  # as in a vote, where a quick key stands for itself
+        return bool(await self._same(one, other))
 
     async def _grouped(self, group: _Group, answer: str, reading: _Reading) -> str | None:
         """The key of an answer that is new to its group."""
@@ -165,7 +194,7 @@ class Equivalence:
         for leader in list(group.leaders):
             if not (leader.reading.parsed and reading.parsed) or _differ(leader.reading, reading):
                 continue
-            same = await self._same(leader.answer, answer, both_ways=True)
+            same = await self._same(leader.answer, answer)
             if same:
                 return leader.key
             if same is None:  # one of the two is at fault: neither may cost more time
@@ -177,23 +206,43 @@ class Equivalence:
 
     async def _read(self, answer: str) -> _Reading:
         if (quick := quick_key(answer)) is not None:
-            return _Reading(quick, complex(Fraction(quick)) if _is_number(quick) and len(quick) < 300 else None)
+            value = complex(Fraction(quick)) if _is_number(quick) and len(quick) < 300 else None
+            return _Reading(quick, value, quick=True, parsed=True)
         once = self._read_once.get(answer, _Once)
         async with once.lock:  # many traces give one answer: it is read, or times out, once
             if once.reading is None:
-                reply = await self._ask("read", answer)
-                once.reading = _Reading(None) if reply is None else _reading(reply)
+                once.reading = await self._read_now(answer)
             return once.reading
 
-    async def _same(self, gold: str, answer: str, *, both_ways: bool) -> bool | None:
+    async def _read_now(self, answer: str) -> _Reading:
+        pool = self._entered()
+        if self._missing is None:
+            try:
+                reply = await pool.ask("read", answer)
+                return _Reading(None) if reply is None else _reading(reply)
+            except MissingLibraryError as error:
+                if self._required:
+                    raise
+                self._missing = error
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"{self._missing} (until then they are compared as they are written)", stacklevel=2)
+        return _Reading(written_key(answer))
+
+    async def _same(self, one: str, other: str) -> bool | None:
         """None when there was no time to tell."""
-        reply = await self._ask("same", gold, answer, both_ways)
+        reply = await self._entered().ask("same", one, other)
         return None if reply is None else bool(reply["same"])
 
-    async def _ask(self, *request: str | bool) -> dict[str, Any] | None:
-        if self._open is None:
+    def _forget(self) -> None:
+        self._read_once: Recent[_Once] = Recent(_MAX_READINGS)
+        self._graded_once: Recent[_Once] = Recent(_MAX_READINGS)
+        self._groups: Recent[_Group] = Recent(_MAX_PROBLEMS)
+
+    def _entered(self) -> Pool:
+        if self._pool is None:
             raise RuntimeError("an Equivalence must be entered before it is used: `async with Equivalence() as same:`")
-        return await self._pool.ask(*request)
+        return self._pool
 
 
 def exact_key(answer: str | None) -> str | None:

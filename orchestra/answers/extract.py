@@ -12,6 +12,7 @@ _LONGEST_COMMAND = 16  # "\boxed" and some white space before its brace
 _BACKWARDS_BRACE = re.compile(r"[{}](?=(?:\\\\)*(?!\\))")  # in reversed text: one that is not escaped
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
+_MAX_TEXT = 1_000_000  # characters: what reads them does not hold up other traces for long
 _TAIL = 4000  # characters: a stated answer is near the end, and earlier ones were withdrawn
 _STATED = re.compile(r"\banswer[*_]{0,3}(?:\s{0,3}(?:is|are)\b|\s{0,3}[:=])[*_:=\s]{0,8}", re.IGNORECASE)
 _WRAPPED = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
@@ -23,12 +24,12 @@ def extract(text: str) -> str | None:
     """The answer that `text` states, as it is written there, without white space around it; None when it states none.
 
     Only what follows the last `</think>` counts, and nothing does while a `<think>` is open. An empty box is a box to be filled, not an
-    answer. Time is linear in the text; nothing raises.
+    answer. No more than the last million characters are read, in linear time; nothing raises.
     """
     closed = text.rfind("</think>")
     if text.rfind("<think>") > closed:
         return None
-    start = closed + len("</think>") if closed >= 0 else 0
+    start = max(closed + len("</think>") if closed >= 0 else 0, len(text) - _MAX_TEXT)
     boxed = _last_box(text, start)
     return _stated(text[max(start, len(text) - _TAIL) :]) if boxed is None else boxed
 

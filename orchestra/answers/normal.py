@@ -7,6 +7,7 @@ not differ in them. So they are dropped, and "50%" is "50".
 
 from __future__ import annotations
 
+import hashlib
 import re
 from fractions import Fraction
 
@@ -17,6 +18,8 @@ _MAX_DIGITS = 400
 _MAX_EXPONENT = 300
 _MAX_WORDS = 200
 """Characters: more is not an answer but an explanation."""
+_MAX_KEY = 300
+"""Characters; longer keys are hashed."""
 
 _CHARACTERS = str.maketrans(
     {
@@ -28,6 +31,8 @@ _CHARACTERS = str.maketrans(
 _DROPPED = re.compile(
     r"\\(?:left|right|bigl?|bigr?|Bigl?|Bigr?|displaystyle|textstyle)(?![a-zA-Z])|(?<!\\)\\!|(?<!\\)\\?\$|(?<!\\)\\[()\[\]]"
 )
+_THOUSANDS = re.compile(r", ?\\! ?(?=\d{3}(?!\d))")  # as MATH writes them
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")  # full width, Arabic, bold…
 _SPACE = re.compile(r"(?:(?<!\\)\\[,;:> ]|\\q?quad(?![a-zA-Z])|~|\s)+")
 _ALIASES = {r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\varnothing": r"\emptyset"}
 _ALIAS = re.compile(r"\\(?:[dtc]frac|varnothing)(?![a-zA-Z])")
@@ -59,7 +64,8 @@ _SCALE = re.compile(r" ?(?:\\(?:text|mbox|mathrm) ?\{ ?)?(hundred|thousand|milli
 _MULTIPLIERS = re.compile(r"\b(?:dozen|and|or|pi|over|plus|minus|times|to|base|mod|radians?)\b", re.IGNORECASE)
 
 _CHOICE = re.compile(r"\(([a-jA-J])\)|(?:[Oo]ption|[Cc]hoice) \(?([a-zA-Z])\)?|\(?([A-Z])\)?")
-_WORDS = re.compile(r"[^\W\d_][^\W\d_'’.-]*(?: [^\W\d_][^\W\d_'’.-]*)*")
+_WORDS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*")
+_BETWEEN_WORDS = re.compile(r"[ '-]")
 _SHORT_WORDS = frozenset({"yes", "no", "true", "false", "odd", "even", "none", "both"})
 _MATHS_WORDS = frozenset(
     {"infinity", "infty", "sqrt", "alpha", "beta", "gamma", "delta", "theta", "lambda", "sigma", "omega", "epsilon", "frac"}
@@ -68,7 +74,10 @@ _MATHS_WORDS = frozenset(
 
 def clean(answer: str) -> str:
     r"""`answer` on one line, without dollars, sizes, spacing and full stop, out of a `\boxed`, `\text` or braces around all of it."""
-    text = _ALIAS.sub(lambda found: _ALIASES[found[0]], _DROPPED.sub("", answer.translate(_CHARACTERS)))
+    text = _THOUSANDS.sub("{,}", answer.translate(_CHARACTERS))
+    text = _ALIAS.sub(lambda found: _ALIASES[found[0]], _DROPPED.sub("", text))
+    if not text.isascii():
+        text = _OTHER_DIGIT.sub(lambda found: str(int(found[0])), text)
     text = _SPACE.sub(" ", text)
     for _ in range(_MAX_WRAPPERS):
         text = text.lstrip(" *").rstrip(" *.,;:")
@@ -105,6 +114,19 @@ def quick_key(answer: str) -> str | None:
     return _number_key(text) or _word_key(text, in_text=bool(_IN_TEXT.search(answer)))
 
 
+def written_key(answer: str) -> str | None:
+    """The key of an answer that nothing here understands: how it is written, without noise and spaces. None if it has been cut off."""
+    text = "".join(clean(answer).split())
+    return short_key(text) if text and _balanced(text) else None
+
+
+def short_key(key: str) -> str:
+    """`key`, or its beginning and its hash when it is long."""
+    if len(key) <= _MAX_KEY:
+        return key
+    return key[:40] + "… " + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def is_percent(answer: str) -> bool:
     """Whether a sign or a word says that the number is a percentage."""
     return len(answer) <= _MAX_CHARS and bool(re.search(r"(?:%|percent)[\s$.})\]\\]*$", answer[-40:]))
@@ -113,6 +135,11 @@ def is_percent(answer: str) -> bool:
 def rational_key(value: Fraction) -> str:
     """The key of a number: lowest terms, no denominator of 1."""
     return str(value)
+
+
+def _balanced(text: str) -> bool:
+    brackets = text.count("(") + text.count("["), text.count(")") + text.count("]")  # in sum: `[0, 1)` is an interval
+    return text.count("{") == text.count("}") and brackets[0] == brackets[1]
 
 
 def _number_key(text: str) -> str | None:
@@ -182,9 +209,12 @@ def _exact(value: Fraction, places: int) -> Fraction | None:
 def _word_key(text: str, *, in_text: bool) -> str | None:
     if choice := _CHOICE.fullmatch(text):
         return (choice[1] or choice[2] or choice[3]).upper()
+    text = text.casefold().replace("’", "'")
     if len(text) > _MAX_WORDS or not _WORDS.fullmatch(text):
         return None
-    words = text.casefold().replace("’", "'").split(" ")
-    if not in_text and (_MATHS_WORDS.intersection(words) or not any(len(word) > 3 or word in _SHORT_WORDS for word in words)):
-        return None  # `abc` is a product, `Tuesday` is not
-    return " ".join(words)
+    words = _BETWEEN_WORDS.split(text)
+    if not any(len(word) > 3 or word in _SHORT_WORDS for word in words) and not (in_text and "-" not in text):
+        return None  # `abc` is a product and `x-y` a difference, `Tuesday` and `\text{abc}` are words
+    if not in_text and _MATHS_WORDS.intersection(words):
+        return None
+    return text

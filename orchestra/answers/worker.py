@@ -3,14 +3,13 @@
 It is a process because reading may take for ever: its parent kills it. It runs as `python -m`, so that it does not import the program
 that started it, in a session of its own, so that Ctrl-C passes it by, and ends when its input does.
 
-Requests are `["read", answer]` → `{"key", "value", "parsed"}` and `["same", gold, answer, both_ways]` → `{"same"}`; `null` is the
+Requests are `["read", answer]` → `{"key", "value", "parsed"}` and `["same", one, other]` → `{"same"}`; `null` is the
 answer to what cannot be read.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib
 import json
 import logging
@@ -26,10 +25,9 @@ from functools import lru_cache
 from queue import SimpleQueue
 from typing import Any
 
-from .normal import clean, quick_key, rational_key
+from .normal import clean, quick_key, rational_key, short_key, written_key
 
 _MAX_MEMORY = 2 << 30  # bytes: sympy needs a fifth of it; `10^{10^{10}}` would take what there is
-_MAX_KEY = 300  # characters; longer keys are hashed
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -55,17 +53,20 @@ class Reader:
             return None
         expression = self._expression(text)
         if expression is None:
-            return {"key": _short("".join(text.split())), "value": None, "parsed": False} if _balanced(text) else None
+            key = written_key(text)
+            return {"key": key, "value": None, "parsed": False} if key is not None else None
         expression = self._bare(expression)
-        return {"key": _short(self._form(expression)), "value": self._value(expression), "parsed": True}
+        return {"key": short_key(self._form(expression)), "value": self._value(expression), "parsed": True}
 
-    def same(self, gold: str, answer: str, *, both_ways: bool) -> bool:
-        """math-verify's judgement. It is not symmetric: an interval may answer a relation, and not the other way."""
-        ours, theirs = self._parsed(clean(gold)), self._parsed(clean(answer))
+    def same(self, one: str, other: str) -> bool:
+        """Whether math-verify takes either for the gold one and accepts the other. By itself it is not symmetric: to it an interval answers
+        a relation, and a relation does not answer an interval.
+        """
+        ours, theirs = self._parsed(clean(one)), self._parsed(clean(other))
         verify = self._math_verify.verify
         return bool(
             verify(ours, theirs, timeout_seconds=None, raise_on_error=False)
-            or (both_ways and verify(theirs, ours, timeout_seconds=None, raise_on_error=False))
+            or verify(theirs, ours, timeout_seconds=None, raise_on_error=False)
         )
 
     def _parse(self, text: str) -> list[Any]:
@@ -74,6 +75,8 @@ class Reader:
 
     def _with_imaginary_unit(self, found: Any) -> Any:
         """math-verify takes `i` for a variable. Where it is the only one it is none: an index does not stand alone in an answer."""
+        if isinstance(found, self._sympy.Eq) and found.lhs.is_Symbol:
+            return self._sympy.Eq(found.lhs, self._with_imaginary_unit(found.rhs), evaluate=False)
         free: set[Any] = getattr(found, "free_symbols", set())
         if {symbol.name for symbol in free} != {"i"}:
             return found
@@ -144,15 +147,6 @@ class Reader:
         return None
 
 
-def _balanced(text: str) -> bool:
-    brackets = text.count("(") + text.count("["), text.count(")") + text.count("]")  # in sum: `[0, 1)` is an interval
-    return text.count("{") == text.count("}") and brackets[0] == brackets[1]
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= _MAX_KEY else key[:40] + "… " + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
 def main() -> None:
     """The process. Its argument is the id of the process to follow."""
     if sys.platform == "linux":  # a computation on huge integers does not let the thread below run
@@ -189,8 +183,7 @@ def _answer(reader: Reader, request: list[Any]) -> dict[str, Any] | None:
     try:
         if kind == "read":
             return reader.read(arguments[0])
-        gold, answer, both_ways = arguments
-        return {"same": reader.same(gold, answer, both_ways=both_ways)}
+        return {"same": reader.same(*arguments)}
     except Exception:  # noqa: BLE001 # the boundary: parsers and sympy raise anything for what they cannot read
         return None
 

@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from ..errors import ConfigError
 from ..sample import command
@@ -15,26 +16,35 @@ from ..sample.live import Bench
 from ..sample.sampling import Sampled, sample
 from . import notation
 from .attempt import Setup
+from .canonical import solves
 from .problem import Problem
 from .setup import host_from
-from .source import CountdownSource
+from .source import CountdownSource, check_needs
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status 0 with an answer, 1 without one."""
+    """Exit status 0 with an answer (of numbers: one that is true), 1 without one."""
     if args.problem is not None and args.numbers is None and args.target is None:
         return command.run(args)
     if args.problem is not None or args.numbers is None or args.target is None:
         raise ConfigError("give either a problem in words, or `--numbers` with `--target`")
+    if args.top_p is not None:
+        raise ConfigError("`--top-p` is for problems in words: Countdown traces differ by `--temperature` only")
     problem = Problem(tuple(args.numbers), args.target)
     policy = command.policy_of(args)
     setup = Setup(method=args.method, temperature=1.0 if args.temperature is None else args.temperature, seed=args.seed)
+    check_needs(policy.needs, setup)
     host = host_from(
         argparse.Namespace(engine=args.model, model=None if args.model_name is None else Path(args.model_name)),
         max_requests=min(1024, policy.most * (1 if setup.method == "serial" else setup.effective_beam)),
     )
     host.check([problem])
     console = Console(stderr=True, highlight=False)
+    if not problem.solvable:
+        numbers = " ".join(map(str, problem.numbers))
+        console.print(
+            f"{problem.target} cannot be reached with {numbers}; the model does not know and searches anyway", soft_wrap=True
+        )
 
     async def main() -> Sampled:
         async with host.engine as engine:
@@ -43,4 +53,12 @@ def run(args: argparse.Namespace) -> int:
                 return await sample(problem.key, source, policy=policy, bench=Bench(slots=args.slots), observer=live.observe)
 
     console.print(f"[dim]starting {host.kind} …[/]")
-    return command.show(asyncio.run(main()), args, console, decode=notation.text)
+    sampled = asyncio.run(main())
+    status = command.show(sampled, args, console, decode=notation.text)
+    if sampled.answer is None:
+        return status
+    if solves(sampled.outcome.answer):
+        console.print(f"[bold green]{problem.target} = {escape(sampled.answer)}[/]  (verified)", soft_wrap=True)
+        return status
+    console.print("[bold yellow]the answer is wrong[/]: most votes are for a path that does not solve the problem", soft_wrap=True)
+    return 1

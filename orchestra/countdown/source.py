@@ -16,6 +16,7 @@ from ..engine.scores import Scores
 from ..errors import ConfigError, EngineError
 from ..sample.decisions import Branch, Fresh
 from ..sample.events import Step
+from ..sample.policy import Needs
 from ..sample.source import Ending, LiveTrace, Usage
 from ..sample.steps import uncertainty
 from ..thread import Event, RunTree, ledger, run_tree
@@ -34,12 +35,26 @@ class CountdownState:
     """What a branch has from another trace."""
     sampled: dict[str, list[int]] = field(default_factory=dict)
     """By thread, as far as they are known: while a trace runs only where it is watched."""
-    tree: RunTree | None = None
 
     @property
     def token_ids(self) -> list[int]:
         """All ids that the trace has sampled, thread by thread, parents first."""
         return [token for ids in self.sampled.values() for token in ids]
+
+
+def check_needs(needs: Needs, setup: Setup) -> None:
+    """Raises `ConfigError` for a policy that Countdown traces cannot serve, before anything is started for it."""
+    if needs.probes:
+        raise ConfigError(_NO_PROBES)
+    if needs.purposes:
+        raise ConfigError(_NO_REVISIONS)
+    if needs.branches and setup.method != "serial":
+        raise ConfigError(_NO_BRANCHES)
+
+
+_NO_PROBES = "a Countdown trace cannot be made to answer early: the model was never trained to; use a policy without probes"
+_NO_REVISIONS = "the Countdown model cannot read other traces' attempts: use a policy that launches fresh traces or branches"
+_NO_BRANCHES = 'only serial Countdown traces can be branched: use `Setup(method="serial")`, `--method serial`'
 
 
 class CountdownSource:
@@ -75,19 +90,17 @@ class CountdownSource:
                 join=self.setup.join,
                 session=trace.session or self.problem.key,
                 observer=(lambda event: _observe(trace, state, event)) if trace.watched else None,
-                on_start=lambda tree: setattr(state, "tree", tree),
+                on_start=lambda tree: setattr(trace, "tree", tree),
             )
         finally:
-            if state.tree is not None:
-                _settle(trace, state, state.tree)
+            if trace.tree is not None:
+                _settle(trace, state, trace.tree)
         if tree.error is not None:
             raise EngineError(tree.error)
         return self._ending(trace, state, tree)
 
     async def probe(self, trace: LiveTrace) -> tuple[str | None, Usage]:
-        raise ConfigError(
-            "a Countdown trace cannot be made to answer early: the model was never trained to; use a policy without probes"
-        )
+        raise ConfigError(_NO_PROBES)
 
     def words(self, trace: LiveTrace, tokens: int | None) -> str:
         """Token by token in the words of `notation.VOCABULARY`, what a branch has inherited ahead of them."""
@@ -98,17 +111,14 @@ class CountdownSource:
 
     def attempt(self, trace: LiveTrace) -> Attempt:
         """A fresh trace that has ended, as an attempt, with its run tree."""
-        state = trace.state
-        assert isinstance(state, CountdownState) and state.tree is not None, f"trace {trace.id} has not been run"
-        return read_attempt(self.problem, state.tree)
+        assert trace.tree is not None, f"trace {trace.id} has not been run"
+        return read_attempt(self.problem, trace.tree)
 
     def _check(self, trace: LiveTrace) -> None:
         if not isinstance(trace.start, Fresh | Branch):
-            raise ConfigError(
-                "the Countdown model cannot read other traces' attempts: use a policy that launches fresh traces or branches"
-            )
+            raise ConfigError(_NO_REVISIONS)
         if isinstance(trace.start, Branch) and self.setup.method != "serial":
-            raise ConfigError('only serial Countdown traces can be branched: use `Setup(method="serial")`')
+            raise ConfigError(_NO_BRANCHES)
         if trace.top_logprobs > self.engine.capabilities.top_logprobs:
             raise ConfigError(
                 f"{self.engine.name} scores at most {self.engine.capabilities.top_logprobs} candidates a token, the policy needs"

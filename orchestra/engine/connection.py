@@ -8,12 +8,14 @@ comes out is an answer or an `EngineError` that says what to do next.
 from __future__ import annotations
 
 import json
+import string
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import stamina
@@ -29,6 +31,8 @@ KEEP_ALIVE_S = 4.0
 """Less than the 5 s of uvicorn, vLLM's web server: a request must not meet a connection that is just being closed."""
 MAX_BACKOFF_S = 5.0
 MAX_RETRY_AFTER_S = 60.0
+_PLAIN = " " + string.punctuation.replace("%", "")
+"""What stays as it is in a header, beside letters and digits."""
 
 
 class Unavailable(EngineError):
@@ -101,7 +105,7 @@ class Connection:
         A router sends all requests of one `session` to the same replica. Raises `Unavailable` when another attempt can help, otherwise
         `EngineError`.
         """
-        headers = {"X-Session-ID": session} if session else {}
+        headers = {"X-Session-ID": quote(session, safe=_PLAIN)} if session else {}
         try:
             async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
                 await self._check(response)

@@ -29,7 +29,8 @@ class Account:
     cached: int | None = 0
     """Prompt tokens of the same requests that came from the prefix cache."""
     span: int = 0
-    """Sampled tokens on the critical path: the longest chain of traces, probes and judges in which each began after the other's end."""
+    """Sampled tokens on the critical path: the longest chain of traces and judges in which each began after the other's end, as far as the
+    policy was told of them. Probes run beside the traces that they ask."""
     seconds: float = 0.0
     """From the problem to the answer, on the engine's clock; in a replay, decoding steps."""
     launched: int = 0

@@ -76,11 +76,15 @@ def add_replay(commands: Commands) -> None:
     replay.add_argument(
         "--resamples", type=positive, default=200, metavar="N", help="draws of the traces of each problem (default: 200)"
     )
-    replay.add_argument("--slots", type=positive, metavar="N", help="traces that decode at once (default: all that a policy launches)")
+    replay.add_argument(
+        "--slots", type=positive, metavar="N", help="traces that decode at once (default: all that a policy launches)"
+    )
     replay.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws and of the intervals (default: 0)")
     replay.add_argument("--processes", type=positive, metavar="N", help="default: one a core; the numbers do not depend on it")
     replay.add_argument("--out", type=Path, metavar="DIR", help="also write results.json, frontier.svg and frontier.html there")
-    replay.add_argument("--json", action="store_true", help="the whole report for programs, on standard output, in place of the table")
+    replay.add_argument(
+        "--json", action="store_true", help="the whole report for programs, on standard output, in place of the table"
+    )
 
 
 _REPLAY_EPILOG = """\

@@ -19,6 +19,8 @@ from .decisions import Branch, Fresh, Revise
 from .prompts import WITHOUT_ANSWER, attempts, render
 from .source import Ending, LiveTrace, Usage
 
+_MIDDLE = "cannot go on from the middle of a reply, which probes and branches do"
+
 
 @dataclass(slots=True)
 class _Heard:
@@ -49,6 +51,8 @@ class ChatSource:
     ) -> None:
         if max_tokens < 1:
             raise ConfigError(f"`max_tokens` must be at least 1, got {max_tokens}")
+        if temperature < 0:
+            raise ConfigError(f"`temperature` must not be negative, got {temperature}")
         self.model = model
         self._problem = problem
         self._answers = answers
@@ -64,9 +68,12 @@ class ChatSource:
         return asyncio.get_running_loop().time()
 
     async def run(self, trace: LiveTrace) -> Ending:
-        """Raises `EngineError` when the model fails, and `ConfigError` for a branch or scores."""
+        """Raises `EngineError` when the model fails, and, before anything is sampled, `ConfigError` for a trace that is to be scored, probed or
+        branched."""
         if trace.top_logprobs:
             self._refuse("gives no log-probabilities to score tokens with")
+        if trace.continued:
+            self._refuse(_MIDDLE)
         heard = _Heard()
         trace.state = heard
         request = ChatRequest(
@@ -90,7 +97,7 @@ class ChatSource:
 
     async def probe(self, trace: LiveTrace) -> tuple[str | None, Usage]:
         """Always raises `ConfigError`."""
-        self._refuse("cannot go on from the middle of a reply, which a probe does")
+        self._refuse(_MIDDLE)
 
     def words(self, trace: LiveTrace, tokens: int | None) -> str:
         """`tokens` counts pieces of the stream."""
@@ -103,7 +110,7 @@ class ChatSource:
             case Fresh():
                 text = self._fresh
             case Branch():
-                self._refuse("cannot go on from the middle of a reply, which a branch does")
+                self._refuse(_MIDDLE)
             case Revise(purpose=purpose):
                 shown = attempts([(other.text, other.answer_text) for other in trace.shown])
                 text = render(purpose, problem=self._problem, attempts=shown)
@@ -112,8 +119,8 @@ class ChatSource:
 
     def _refuse(self, what: str) -> NoReturn:
         raise ConfigError(
-            f"{self.model.name} is a text endpoint and {what}: sample with a `TextSource` on an engine that works on token ids (vllm, or http"
-            " with a vLLM server), or choose a policy that does without"
+            f"{self.model.name} is a text endpoint and {what}: sample on an engine that works on token ids (`open_chat` with a model folder, or"
+            " the engine of a vLLM server together with its `tokenizer`), or choose a policy that does without, such as adaptive"
         )
 
 

@@ -15,6 +15,7 @@ from .account import Account
 from .decisions import Abort, Launch, Stop
 from .events import Failed, Finished
 from .outcome import Outcome, Turn
+from .policy import Decider, Standing
 from .tally import Tally
 
 _WIDTH = 28
@@ -27,6 +28,7 @@ class LiveSample:
         self._console = console
         self._began = time.monotonic()
         self._tally = Tally()
+        self._decider: Decider | None = None
         self._launched = self._ended = self._lost = self._aborted = self._mute = 0
         self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._view)
 
@@ -38,7 +40,8 @@ class LiveSample:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
 
-    def observe(self, turn: Turn) -> None:
+    def observe(self, turn: Turn, decider: Decider) -> None:
+        self._decider = decider
         match turn.event:
             case Finished(answer=answer):
                 self._ended += 1
@@ -68,7 +71,21 @@ class LiveSample:
             )
         )
         view.add_row(vote_bars(self._tally, self._mute))
+        if self._decider is not None and (now := moment_line(self._decider.standing())):
+            view.add_row(Text(now, "dim"))
         return view
+
+
+def moment_line(standing: Standing) -> str:
+    """The answer of the moment in one line: "now 42 · posterior 0.91 · one more vote gains at most 0.03"."""
+    if standing.answer is None:
+        return ""
+    parts = [f"now {_short(standing.answer).plain}"]
+    if standing.posterior is not None:
+        parts.append(f"posterior {standing.posterior:.2f}")
+    if standing.gain is not None:
+        parts.append(f"one more vote gains at most {standing.gain:.2f}")
+    return " · ".join(parts)
 
 
 def vote_bars(tally: Tally, mute: int, *, most: int = 6) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..engine.scores import Scores
 from ..errors import ConfigError, EngineError, ToolError, first_cause
@@ -14,9 +15,11 @@ from .judges.base import Judge as JudgeFunction
 from .judges.base import Question
 from .outcome import Outcome
 from .policy import Policy
+from .prompts import WITHOUT_ANSWER
 from .run import Observer, Run
 from .scores import TraceScores
 from .source import LiveTrace, Source, Usage
+from .watch import Watch
 
 TOP_LOGPROBS = 20  # DeepConf's k
 
@@ -51,7 +54,7 @@ async def run_live(
         problem: its text, for judges.
         session: keeps all requests on one replica's prefix cache.
         log: keep every event and decision in `Outcome.turns`.
-        observer: told every event and decision as it happens.
+        observer: told every event and decision as it happens, with the decider, whose `standing()` is the answer of the moment.
         traces: a list to which every trace is added when it is launched, with its text and usage once it has ended.
 
     Raises:
@@ -71,16 +74,6 @@ async def run_live(
         observer=observer,
     )
     return await stage.run_to_end()
-
-
-@dataclass
-class _Watch:
-    """How far a streamed trace has been told."""
-
-    tokens: int = 0
-    told: int = 0
-    pieces: int = 0
-    confidence: list[float] = field(default_factory=list)
 
 
 class _LiveStage:
@@ -148,11 +141,13 @@ class _LiveStage:
             usage = trace.usage
             if trace.id not in self._answers:
                 account.aborted += usage.sampled
-            elif self._purpose[trace.id] and self._answers[trace.id] is None:
+            elif self._purpose[trace.id] in WITHOUT_ANSWER:
                 account.summary += usage.sampled
             else:
                 account.kept += usage.sampled
             self._book(usage)
+            account.probe += trace.lost_probes.sampled
+            self._book(trace.lost_probes)
 
     def _book(self, usage: Usage) -> None:
         account = self._run.account
@@ -179,10 +174,10 @@ class _LiveStage:
                 start=launch.start,
                 shown=shown,
                 watched=bool(needs.tokens_every or needs.stride or needs.probes),
+                continued=needs.probes or needs.branches,
                 top_logprobs=TOP_LOGPROBS if needs.logprobs else 0,
             )
-            watch = _Watch()
-            trace.on_tokens = lambda count, scores, trace=trace, watch=watch: self._progress(trace, watch, count, scores)
+            trace.on_tokens = partial(self._progress, trace, Watch(needs))
             self.traces.append(trace)
             self._arm.append(launch.arm)
             self._purpose.append(launch.start.purpose if isinstance(launch.start, Revise) else "")
@@ -218,6 +213,8 @@ class _LiveStage:
         except EngineError as error:
             self._post(Failed(self._now(), trace.id, str(error)))
             return
+        if trace.id not in self._run.running:
+            return  # its last tokens led to its abort: the account counts it among the aborted
         self._answers[trace.id] = ending.answer
         self._run.reached(trace.id, trace.usage.span)
         needs = self._needs
@@ -234,23 +231,16 @@ class _LiveStage:
             )
         )
 
-    def _progress(self, trace: LiveTrace, watch: _Watch, count: int, scores: Scores | None) -> None:
+    def _progress(self, trace: LiveTrace, watch: Watch, count: int, scores: Scores | None) -> None:
         """New tokens of a watched trace. Called from inside the engine's stream: no awaiting, little work."""
-        watch.tokens += count
-        needs = self._needs
-        if needs.stride and scores is not None:
-            watch.confidence.extend(scores.confidence)
-            pieces: list[float] = []
-            while len(watch.confidence) >= needs.stride:
-                piece, watch.confidence = watch.confidence[: needs.stride], watch.confidence[needs.stride :]
-                pieces.append(sum(piece) / needs.stride)
-            if pieces:
-                self._run.reached(trace.id, watch.tokens)
-                self._post(Measured(self._now(), {trace.id: tuple(pieces)}))
-        if needs.tokens_every and watch.tokens // needs.tokens_every > watch.told:
-            watch.told = watch.tokens // needs.tokens_every
+        if not watch.take(count, scores):
+            return
+        if pieces := watch.pieces():
             self._run.reached(trace.id, watch.tokens)
-            self._post(Progress(self._now(), {trace.id: watch.told * needs.tokens_every}))
+            self._post(Measured(self._now(), {trace.id: pieces}))
+        if tokens := watch.milestone():
+            self._run.reached(trace.id, watch.tokens)
+            self._post(Progress(self._now(), {trace.id: tokens}))
 
     def _aside(self, work: Coroutine[object, object, None]) -> None:
         self._run.pending += 1
@@ -274,26 +264,35 @@ class _LiveStage:
         return answer
 
     async def _judge(self, judge: Judge) -> None:
+        since = self._run.span
         async with asyncio.TaskGroup() as group:
             asked = {item: group.create_task(self._opinion(judge, item)) for item in judge.groups}
         self._run.pending -= 1
-        self._post(Judged(self._now(), judge.question, {item: task.result() for item, task in asked.items()}))
+        found = {item: task.result() for item, task in asked.items()}
+        if self._run.stop is None:
+            self._run.waited(since, max((sampled for _, sampled in found.values()), default=0))
+        self._post(Judged(self._now(), judge.question, {item: score for item, (score, _) in found.items()}))
 
-    async def _opinion(self, judge: Judge, item: Group) -> float | None:
+    async def _opinion(self, judge: Judge, item: Group) -> tuple[float | None, int]:
+        """The score, and how many tokens were sampled for it."""
         traces = [self.traces[trace] for trace in item]
         question = Question(
             problem=self._problem,
             texts=tuple(self._sources[self._arm[trace.id]].words(trace, judge.tokens) for trace in traces),
             answers=tuple(self._answers.get(trace.id) for trace in traces),
+            on_lost=self._book_judge,
         )
         try:
             async with asyncio.timeout(self._bench.judge_timeout_s):
                 opinion = await self._bench.judges[judge.question](question)
         except (EngineError, ToolError, TimeoutError):
-            return None
-        self._run.account.judge += opinion.sampled
-        self._run.account.judge_read += opinion.prefill
-        return opinion.score
+            return None, 0
+        self._book_judge(opinion.sampled, opinion.prefill)
+        return opinion.score, opinion.sampled
+
+    def _book_judge(self, sampled: int, read: int) -> None:
+        self._run.account.judge += sampled
+        self._run.account.judge_read += read
 
     async def _wake(self, wake: Wake) -> None:
         await asyncio.sleep(wake.at - self._now())

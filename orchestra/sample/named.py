@@ -3,17 +3,21 @@
     self_consistency:n=64
     adaptive:n=16,m=8,threshold=0.95,weight=length^1
     staged:5,11@7                                   five first, then eleven more until seven votes are in
-    asc_events:n=64 | budget:tokens=200000          a budget around a policy
+    distilled:widths=16/8/1                         several values are written with `/` between them,
+    scale:fast=3,levels=0.2:1/0.6:8                 pairs with `:`
+    asc_events:n=64 | budget:tokens=200000          a budget around a policy; several stack
+    mine.py:Quorum:n=16,agree=4                     a policy of your own: what `Quorum(n=16, agree=4)` makes in that file
 
-`read_policy` is the only parser; a name's parameters are those of its constructor in `policies/`.
+`read_policy` is the only parser; a name's parameters are those of its constructor, here in `policies/`.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -21,6 +25,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigError
+from ..user_modules import imported, public
 from .policy import Policy
 from .weights import Kind, Weight
 
@@ -29,12 +34,39 @@ RECOMMENDED = "adaptive:n=14,m=9,weight=length"
 
 _PLACES: Mapping[str, str] = {
     "adaptive": "adaptive:adaptive",
+    "adaptive_consistency": "sequential:AdaptiveConsistency",
     "asc_events": "adaptive:asc_events",
-    "self_consistency": "adaptive:self_consistency",
+    "atts": "atts:Atts",
+    "best_of": "best_of:BestOf",
+    "code_monkeys": "monkeys:Monkeys",
+    "deep_conf": "deepconf:DeepConf",
+    "deep_conf_offline": "deepconf:DeepConfOffline",
+    "deep_prune": "deep_prune:DeepPrune",
+    "distilled": "distilled:Distilled",
+    "dynasor": "probing:Dynasor",
+    "esc": "sequential:EarlyStopping",
     "first_finish": "adaptive:first_finish",
+    "parallel_muse": "muse:Muse",
+    "parallel_probe": "probing:ParallelProbe",
+    "pdr": "distilled:pdr",
+    "probe_rank": "probing:ProbeRank",
+    "rsa": "distilled:rsa",
+    "scale": "scale:Scale",
+    "scale_steps": "scale_steps:ScaleSteps",
+    "seat": "rounds:Seat",
+    "seer": "entropy:Seer",
+    "self_consistency": "adaptive:self_consistency",
+    "semantic_entropy": "entropy:SemanticEntropy",
+    "sequential_refinement": "rounds:SequentialRefinement",
     "short_m": "adaptive:short_m",
+    "slim_sc": "slim_sc:SlimSC",
     "staged": "adaptive:staged",
+    "summary_of_n": "summary:SummaryOfN",
 }
+_LEAST: Mapping[str, Any] = {"calibration": (1.0,), "widths": (2, 1)}
+"""Of required parameters that are not counts."""
+_OWN = re.compile(r"(.+\.py):([^:]*):?(.*)")
+_SENTENCE_END = re.compile(r"(?<=\.)\s+(?=[A-Z`\"])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +79,8 @@ class Named:
     @property
     def summary(self) -> str:
         """The first sentence of its docstring."""
-        return (inspect.getdoc(self.make) or "").split("\n\n")[0].replace("\n", " ")
+        paragraph = (inspect.getdoc(self.make) or "").split("\n\n")[0].replace("\n", " ")
+        return _SENTENCE_END.split(paragraph)[0]
 
     @property
     def usage(self) -> str:
@@ -55,20 +88,46 @@ class Named:
         taken = inspect.signature(self.make).parameters.values()
         return ", ".join(_default(parameter) for parameter in taken)
 
+    @property
+    def needs(self) -> str:
+        """What an engine must provide for it under its defaults, beside tokens and aborts, in words; "" for nothing."""
+        if self.name == "staged":
+            policy = self.make((1, None))
+        else:
+            taken = inspect.signature(self.make).parameters.values()
+            policy = self.make(**{p.name: _LEAST.get(p.name, 2) for p in taken if p.default is p.empty})
+        needs = policy.needs
+        parts = [
+            *(["log-probabilities"] if needs.logprobs else []),
+            *(["forced answers of running traces"] if needs.probes else []),
+            *(f"the judge {question}" for question in sorted(needs.judges)),
+            *(f"the arm {arm}" for arm in sorted(needs.arms)),
+            *(["prompts that show other traces"] if needs.purposes else []),
+            *(["continued prefixes of traces"] if needs.branches else []),
+        ]
+        return ", ".join(parts)
+
 
 def _default(parameter: inspect.Parameter) -> str:
     if parameter.kind is parameter.VAR_POSITIONAL:
         return "LAUNCH[@VOTES],…"
-    match parameter.default:
-        case inspect.Parameter.empty:
-            return parameter.name
+    if parameter.default is parameter.empty:
+        return parameter.name
+    return f"{parameter.name}={_written(parameter.default)}"
+
+
+def _written(value: object) -> str:
+    """As `read_policy` reads it."""
+    match value:
         case None:
-            return f"{parameter.name}=none"
-        case Weight(kind=kind):
-            return f"{parameter.name}={kind}"
-        case bool() as flag:
-            return f"{parameter.name}={str(flag).lower()}"
-    return f"{parameter.name}={parameter.default}"
+            return "none"
+        case Weight(kind=kind, power=power):
+            return kind if power == 1 else f"{kind}^{power:g}"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return "/".join(":".join(map(_written, item)) if isinstance(item, tuple) else _written(item) for item in value)
+    return str(value)
 
 
 def names() -> list[str]:
@@ -102,8 +161,24 @@ def read_policy(text: str) -> Policy:
 
 
 def _make(text: str) -> Policy:
+    if own := _OWN.match(text):
+        return _own(text, *own.groups(default=""))
     name, _, arguments = text.partition(":")
     return _call(text, named(name).make, arguments)
+
+
+def _own(text: str, file: str, name: str, arguments: str) -> Policy:
+    """A user's. The file is run: name only what you would run."""
+    defined = public(imported(file))
+    make = defined.get(name)
+    if not callable(make):
+        raise ConfigError(
+            f"{text!r}: {file} defines no policy {name!r}, but {', '.join(defined) or 'nothing'}: write FILE.py:NAME:…"
+        )
+    policy = None if inspect.iscoroutinefunction(make) else _call(text, make, arguments)
+    if not isinstance(policy, Policy):
+        raise ConfigError(f"{text!r}: {name} makes no policy, which has `needs`, `most` and `decider()` (`examples/own_policy.py`)")
+    return policy
 
 
 def _staged(text: str) -> Policy:
@@ -158,6 +233,8 @@ def _value(text: str, key: str, value: str, hint: Any) -> Any:
             return value
         if typing.get_origin(kind) is typing.Literal and value in typing.get_args(kind):
             return value
+        if typing.get_origin(kind) is tuple:
+            return _several(text, key, value, typing.get_args(kind))
         if kind is Weight:
             return _weight(text, value)
         if kind in (int, float):
@@ -165,8 +242,24 @@ def _value(text: str, key: str, value: str, hint: Any) -> Any:
                 return kind(value)
             except ValueError:
                 continue
-    wanted = " or ".join(getattr(kind, "__name__", str(kind)).replace("NoneType", "none") for kind in kinds)
+    wanted = " or ".join(_in_words(kind) for kind in kinds)
     raise ConfigError(f"{text!r}: `{key}` takes {wanted}, got {value!r}")
+
+
+def _several(text: str, key: str, value: str, kinds: Sequence[Any]) -> tuple[Any, ...]:
+    """`1/2/3` for a tuple of any length, `0.2:1` for one of a fixed length."""
+    if kinds[-1] is Ellipsis:
+        return tuple(_value(text, key, part.strip(), kinds[0]) for part in value.split("/"))
+    parts = value.split(":")
+    if len(parts) != len(kinds):
+        raise ConfigError(f"{text!r}: `{key}` takes {len(kinds)} values with `:` between them, got {value!r}")
+    return tuple(_value(text, key, part.strip(), kind) for part, kind in zip(parts, kinds, strict=True))
+
+
+def _in_words(kind: Any) -> str:
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(str(choice) for choice in typing.get_args(kind))
+    return getattr(kind, "__name__", str(kind)).replace("NoneType", "none")
 
 
 def _weight(text: str, value: str) -> Weight:
@@ -174,6 +267,10 @@ def _weight(text: str, value: str) -> Weight:
     if kind not in typing.get_args(Kind):
         raise ConfigError(f"{text!r}: a weight is one of {', '.join(typing.get_args(Kind))}, with ^POWER, got {value!r}")
     try:
-        return Weight(typing.cast(Kind, kind), float(power) if power else 1.0)
+        number = float(power) if power else 1.0
     except ValueError as error:
         raise ConfigError(f"{text!r}: the power of a weight is a number, got {power!r}") from error
+    try:
+        return Weight(typing.cast(Kind, kind), number)
+    except ValueError as error:
+        raise ConfigError(f"{text!r}: {error}") from error

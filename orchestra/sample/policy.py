@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .decisions import Decision
 from .events import Event
@@ -80,6 +80,7 @@ class Decider(Protocol):
         ...
 
 
+@runtime_checkable
 class Policy(Protocol):
     @property
     def needs(self) -> Needs: ...

@@ -69,8 +69,8 @@ class Pool:
 
     @cached_property
     def depth(self) -> int:
-        """Traces that every problem has at least."""
-        return min(len(problem.traces) for problem in self.problems)
+        """Traces of the main arm that every problem has at least."""
+        return min(sum(not trace.arm for trace in problem.traces) for problem in self.problems)
 
     @cached_property
     def holds(self) -> Needs:

@@ -276,12 +276,15 @@ class _PoolStage:
         if score is None:
             raise ConfigError(f"no judge for {judge.question!r}: give one in `judges`")
         scores: dict[tuple[int, ...], float | None] = {}
+        longest = 0
         for group in judge.groups:
             opinion = score(self._problem, [self._traces[trace] for trace in group], judge.tokens)
             scores[group] = opinion.score if opinion else None
             if opinion:
+                longest = max(longest, opinion.sampled)
                 self._run.account.judge += opinion.sampled
                 self._run.account.judge_read += opinion.prefill
+        self._run.waited(self._run.span, longest)
         self._run.post(Judged(self._seconds, judge.question, scores))
 
     def wake(self, wake: Wake) -> None:

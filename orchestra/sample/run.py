@@ -13,8 +13,9 @@ from .events import Event, Failed, Finished
 from .outcome import Outcome, Turn
 from .policy import Decider, Policy
 
-Observer = Callable[[Turn], None]
-"""Told every event with what the policy decided, before that is carried out."""
+Observer = Callable[[Turn, Decider], None]
+"""Told every event with what the policy decided, before that is carried out; `decider.standing()` is the answer of the moment, with its
+posterior and what one more vote is expected to gain."""
 
 
 class Stage(Protocol):
@@ -56,10 +57,16 @@ class Run:
         self._events: deque[Event] = deque()
         self._busy = False
         self._errors: list[str] = []
+        self._cut_short = False
+        """Traces were still running at the stop."""
 
     def reached(self, trace: int, steps: int) -> None:
         """The policy learns something that `trace` sampled `steps` tokens for, along its own critical path."""
         self.span = max(self.span, self._origin[trace] + steps)
+
+    def waited(self, since: int, tokens: int) -> None:
+        """The policy learns something that a judge sampled `tokens` for, asked when the critical path was `since` long."""
+        self.span = max(self.span, since + tokens)
 
     def post(self, event: Event) -> None:
         """Tell the policy. Events that come while it decides wait for their turn; after a stop they are dropped."""
@@ -87,7 +94,7 @@ class Run:
         if self._turns is not None:
             self._turns.append(Turn(event=event, decisions=decisions))
         if self._observer is not None:
-            self._observer(Turn(event=event, decisions=decisions))
+            self._observer(Turn(event=event, decisions=decisions), self.decider)
         for decision in decisions:
             if self.stop is not None:
                 raise PolicyError(f"{self.policy} decides {decision} after its stop: a `Stop` is a decider's last decision")
@@ -127,6 +134,7 @@ class Run:
                 self._stage.wake(decision)
             case Stop():
                 self.stop = decision
+                self._cut_short = bool(self.running)
                 for trace in sorted(self.running):
                     self._abort(trace)
 
@@ -142,7 +150,7 @@ class Run:
     def outcome(self) -> Outcome:
         """Of a run that has stopped, once the account holds everything."""
         assert self.stop is not None
-        lost = self.account.failed == self.launched
+        lost = self.stop.answer is None and not self.account.finished and not self._cut_short
         return Outcome(
             answer=self.stop.answer,
             trace=self.stop.trace,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ async def sample(
         max_tokens: of one trace.
         bench: judges, other arms and slots.
         answers: the equivalence that votes are counted by; give one to share its worker processes among problems.
-        observer: told every event and decision as it happens.
+        observer: told every event and decision as it happens, with the decider, whose `standing()` is the answer of the moment.
         log: keep all events and decisions in `outcome.turns`.
 
     Raises `ConfigError` for what this engine cannot do, and `PolicyError` for a policy that breaks its rules. Engine failures lose single
@@ -85,9 +86,14 @@ async def sample(
             settings = _Settings(problem, equivalence, max_tokens, temperature, top_p, seed)
             source = settings.source(engine, tokenizer)
         outcome = await run_live(
-            chosen, source, problem=problem, session=problem, bench=bench, log=log, traces=traces, observer=observer
+            chosen, source, problem=problem, session=_session(problem), bench=bench, log=log, traces=traces, observer=observer
         )
     return Sampled(outcome, traces)
+
+
+def _session(problem: str) -> str:
+    """The same for a problem everywhere; it goes into HTTP headers, which hold neither long texts nor all letters."""
+    return hashlib.sha256(problem.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class LiveTrace:
     """The traces that `start` names, in its order."""
     watched: bool = False
     """Tokens are to be told as they come; without it the engine is spared the streaming."""
+    continued: bool = False
+    """A probe or a branch may go on from its tokens: sources that cannot, refuse it before they sample."""
     top_logprobs: int = 0
     """Candidates to be scored a token; 0 when nobody asks."""
     on_tokens: Callable[[int, Scores | None], None] | None = field(default=None, repr=False)
@@ -45,6 +47,8 @@ class LiveTrace:
     """Of all its tokens so far, where asked for."""
     usage: Usage = field(default_factory=Usage)
     """Up to date when `run` has returned or raised, cancellation included."""
+    lost_probes: Usage = field(default_factory=Usage)
+    """Of probes that were cancelled or lost, and so could not return what they took; no part of `usage`."""
     text: str = ""
     """What it has written; up to date when `run` has returned, and where `watched`."""
     answer_text: str | None = None

@@ -7,6 +7,7 @@ schedules it, so that siblings of the same batch find them already (in `tests/sa
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Sequence
@@ -60,38 +61,50 @@ class TextSource:
         template: str = "problem",
     ) -> None:
         self.engine = engine
-        self.trees: list[RunTree] = []
-        """Of every trace that was started, in that order; `tree_of` finds that of one."""
         self._tokenizer = tokenizer
         self._problem = problem
         self._answers = answers
         self._problem_id = problem_id
         self._seed = seed
         self._system = system
-        self._sampling = Sampling(
-            max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop_token_ids=tokenizer.end_ids, logprobs=False
-        )
+        try:
+            self._sampling = Sampling(
+                max_tokens=max_tokens, temperature=temperature, top_p=top_p, stop_token_ids=tokenizer.end_ids, logprobs=False
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         self._protocol = Serial(end=tokenizer.end_ids)
         self._fresh = self._encode(render(template, problem=problem))
 
     def now(self) -> float:
         return self.engine.now()
 
-    def tree_of(self, trace: LiveTrace) -> RunTree | None:
-        """The run tree of a trace of this source; None before it has started."""
-        return trace.state.tree if isinstance(trace.state, TextState) else None
-
     async def run(self, trace: LiveTrace) -> Ending:
-        """Raises `EngineError` when the engine fails or the prompt leaves no room in its context, and `ConfigError` for a start that it
-        cannot make. What was sampled is in `trace.usage` either way."""
+        """Raises `EngineError` when the engine fails or the prompt leaves no room in its context, and `ConfigError` for a start or for
+        scores that it cannot give. What was sampled is in `trace.usage` either way."""
+        able = self.engine.capabilities
+        if not able.token_exact:
+            raise ConfigError(
+                f"{self.engine.name} writes text of its own tokens and cannot go on from given ones: sample on the chat model of that"
+                " endpoint, `open_chat(URL)`"
+            )
+        if trace.top_logprobs > able.top_logprobs:
+            raise ConfigError(
+                f"{self.engine.name} scores at most {able.top_logprobs} candidates a token, the policy needs {trace.top_logprobs}: use another"
+                " engine, such as vllm, or a policy without log-probabilities, such as adaptive"
+            )
         state = self._state(trace)
-        context = self.engine.capabilities.context
-        if context is not None and len(state.prompt) >= context:
+        if able.context is not None and len(state.prompt) >= able.context:
+            shorten = "show it fewer or shorter attempts" if trace.shown else "shorten the problem"
             raise EngineError(
-                f"the prompt of trace {trace.id} has {len(state.prompt)} tokens, but a context of {self.engine.name} holds {context}:"
-                " show it fewer or shorter attempts, or serve the model with a longer context"
+                f"the prompt of trace {trace.id} has {len(state.prompt)} tokens, but a context of {self.engine.name} holds {able.context}:"
+                f" {shorten}, or serve the model with a longer context"
             )
         sampling = self._sampling_of(trace, state)
+
+        def begin(tree: RunTree) -> None:
+            trace.tree = tree
+
         try:
             tree = await run_tree(
                 self.engine,
@@ -101,11 +114,11 @@ class TextSource:
                 limits=Limits(window=len(state.prompt) + sampling.max_tokens),
                 session=trace.session,
                 observer=(lambda event: self._observe(trace, state, event)) if trace.watched else None,
-                on_start=lambda tree: self._start(state, tree),
+                on_start=begin,
             )
         finally:
-            if state.tree is not None:
-                self._settle(trace, state, state.tree)
+            if trace.tree is not None:
+                _settle(trace, state, trace.tree)
         if tree.error is not None:
             raise EngineError(tree.error)
         return await self._ending(trace, state, cut=tree.root.status == "cut")
@@ -113,7 +126,7 @@ class TextSource:
     async def probe(self, trace: LiveTrace) -> tuple[str | None, Usage]:
         """A second, greedy request on the trace's prefix, which closes its thinking and opens a box.
 
-        What it has sampled when it is cancelled or lost is added to `trace.usage`. Raises `ConfigError` for a running trace that is not
+        What it has sampled when it is cancelled or lost is added to `trace.lost_probes`. Raises `ConfigError` for a running trace that is not
         watched: nobody knows its tokens.
         """
         state = self._known(trace, "probed")
@@ -129,12 +142,16 @@ class TextSource:
             sampling=Sampling(max_tokens=room, stop_token_ids=self._tokenizer.end_ids, logprobs=False),
             session=trace.session,
             priority=_PROBE_PRIORITY,
-            on_abort=lambda completion: _add(trace.usage, _usage(completion, len(prompt), granted=room)),
+            on_abort=lambda completion: _add(trace.lost_probes, _usage(completion, len(prompt), granted=room)),
         )
         completion = await self.engine.generate(request)
         forced = _box_content(self._decode(completion.token_ids))
         usage = replace(_usage(completion, len(prompt), granted=room), span=len(completion.token_ids))
-        return await self._answers.key(self._problem_id, forced), usage
+        try:
+            return await self._answers.key(self._problem_id, forced), usage
+        except asyncio.CancelledError:
+            _add(trace.lost_probes, usage)
+            raise
 
     def words(self, trace: LiveTrace, tokens: int | None) -> str:
         """Of a branch also what it has inherited. Of a running trace that is not watched nothing is known."""
@@ -167,7 +184,7 @@ class TextSource:
                 f"trace {trace.id} comes from a source without token ids and cannot be {what}: run its arm on an engine, too"
             )
         state = self._state(trace)
-        if not trace.watched and (state.tree is None or state.tree.finished is None):
+        if not trace.watched and (trace.tree is None or trace.tree.finished is None):
             raise ConfigError(
                 f"trace {trace.id} is running unwatched and cannot be {what}: have the policy need `tokens_every` or `probes`"
             )
@@ -182,10 +199,6 @@ class TextSource:
         left = max(1, self._sampling.max_tokens - len(state.inherited))
         return replace(self._sampling, seed=seed, max_tokens=left, top_logprobs=trace.top_logprobs)
 
-    def _start(self, state: TextState, tree: RunTree) -> None:
-        state.tree = tree
-        self.trees.append(tree)
-
     def _observe(self, trace: LiveTrace, state: TextState, event: Event) -> None:
         if event.kind != "tokens":
             return
@@ -199,24 +212,6 @@ class TextSource:
                 trace.scores.extend(event.scores)
         if trace.on_tokens is not None:
             trace.on_tokens(len(event.token_ids), event.scores)
-
-    def _settle(self, trace: LiveTrace, state: TextState, tree: RunTree) -> None:
-        """The request has ended, however it did."""
-        account = ledger(tree)
-        _add(
-            trace.usage,
-            Usage(
-                sampled=account.work,
-                span=account.span,
-                overshoot=account.unobserved,
-                prefill=account.prefilled,
-                cached=account.cached,
-            ),
-        )
-        last = next((s.completion for s in reversed(list(tree.root.segments)) if s.completion is not None), None)
-        state.end(last.token_ids if last is not None else [])
-        trace.scores = last.scores if last is not None else None
-        trace.text = state.words(None)
 
     async def _ending(self, trace: LiveTrace, state: TextState, *, cut: bool) -> Ending:
         prepares = isinstance(trace.start, Revise) and trace.start.purpose in WITHOUT_ANSWER
@@ -236,6 +231,18 @@ class TextSource:
     def _decode(self, token_ids: Sequence[int]) -> str:
         detokenizer = self._tokenizer.detokenizer()
         return detokenizer.feed(token_ids) + detokenizer.end()
+
+
+def _settle(trace: LiveTrace, state: TextState, tree: RunTree) -> None:
+    """The trace has ended, however it did: its account and its tokens are those of the tree."""
+    account = ledger(tree)
+    trace.usage = Usage(
+        sampled=account.work, span=account.span, overshoot=account.unobserved, prefill=account.prefilled, cached=account.cached
+    )
+    last = next((s.completion for s in reversed(list(tree.root.segments)) if s.completion is not None), None)
+    state.end(last.token_ids if last is not None else [])
+    trace.scores = last.scores if last is not None else None
+    trace.text = state.words(None)
 
 
 def _box_content(text: str) -> str | None:

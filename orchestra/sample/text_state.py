@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..chat.tokenizer import ChatTokenizer
-from ..thread import RunTree
 from .prompts import OPENING
 
 _TEMPLATE_END = 16  # tokens in which a chat template may open a thought
@@ -21,7 +20,6 @@ class TextState:
         self.inherited = inherited
         self.sampled: list[int] = []
         """By itself, as far as is known: while it runs only where it is watched."""
-        self.tree: RunTree | None = None
         self._tokenizer = tokenizer
         own = prompt[: len(prompt) - len(inherited)]
         self.opens_thinking = tokenizer.detokenizer().feed(own[-_TEMPLATE_END:]).rstrip().endswith(OPENING)

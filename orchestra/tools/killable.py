@@ -23,8 +23,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from ..errors import ConfigError, ToolError
+from ..user_modules import import_again
 from .context import idempotency_key
-from .modules import import_again
 from .output import bounded
 from .threads import Threads
 

@@ -1,4 +1,4 @@
-r"""Pairs of a gold answer and an answer, judged by hand: as a teacher would who cares for the mathematics only.
+r"""Pairs of answers, judged by hand: as a teacher would who cares for the mathematics only. Either one may be the gold answer.
 
 `DIFFERENT_FROM_A_TEACHER` lists those that are judged otherwise here, each with the reason.
 """
@@ -21,6 +21,9 @@ EQUAL: list[tuple[str, str]] = [
     ("42", "42.0"),
     ("-7", "−7"),
     ("-7", "- 7"),
+    ("42", "４２"),
+    ("42", "٤٢"),
+    ("42", "\\boxed{ 42 }\0"),
     ("0", "-0"),
     ("1024", "2^{10}"),
     ("120", "5!"),
@@ -34,6 +37,8 @@ EQUAL: list[tuple[str, str]] = [
     ("1000", r"1{,}000"),
     ("1000", r"1\,000"),
     ("1000", "1 000"),
+    ("1000", r"1,\!000"),
+    ("11111111100", r"11,\! 111,\! 111,\! 100"),
     ("1234567", "1,234,567"),
     ("1234567.5", r"1{,}234{,}567.5"),
     # fractions and decimals
@@ -160,6 +165,8 @@ EQUAL: list[tuple[str, str]] = [
     (r"\begin{pmatrix}\frac12\\0\end{pmatrix}", r"\begin{pmatrix}0.5\\0\end{pmatrix}"),
     # complex numbers
     ("1+2i", "2i + 1"),
+    ("1+2i", "z = 1 + 2i"),
+    ("6+9i", "3(2+3i)"),
     ("(1+i)^2", "2i"),
     # choices and words
     ("C", "(C)"),
@@ -171,6 +178,8 @@ EQUAL: list[tuple[str, str]] = [
     ("Evelyn", r"\text{Evelyn}"),
     ("Evelyn", "evelyn"),
     ("yes", "Yes."),
+    ("non-negative", "Non-negative"),
+    ("Bertrand's box", "Bertrand’s box"),
     ("No", r"\text{no}"),
     (r"\text{no solution}", "No solution"),
     (r"\text{Alice and Bob}", "Alice and Bob"),
@@ -193,6 +202,8 @@ UNEQUAL: list[tuple[str, str]] = [
     ("9", "9**9**9"),
     ("9", "9^9"),
     ("1000", "1.000"),
+    ("1,100", r"1{,}100{,}100"),
+    ("1+2i", "z = 1 - 2i"),
     ("1000", "10,00"),
     ("5", "5 million"),
     ("5", r"5\text{ thousand}"),
@@ -251,6 +262,8 @@ UNEQUAL: list[tuple[str, str]] = [
     ("C", r"\text{(B)}"),
     ("Evelyn", r"\text{Evan}"),
     ("yes", "no"),
+    ("non-negative", "negative"),
+    ("42", "４３"),
     ("cats", "acts"),
     (r"\text{no solution}", r"\text{one solution}"),
     (r"\frac{3}{4}", r"\frac{3}{4"),
@@ -269,16 +282,36 @@ DIFFERENT_FROM_A_TEACHER: list[tuple[str, str, bool, str]] = [
     ("x=5", "y=5", True, "so are names: `x=5` and `5` are one answer, so `y=5` is, too"),
     ("E", "e", True, "Euler's number is read in both cases"),
     ("cat", "act", True, "three letters are a product, unless LaTeX says that they are text"),
-    ("(3,\\infty)", "x>3", False, "math-verify is not symmetric: the form of the gold answer is asked for"),
     ("x=2", "2x=4", False, "equations with a name alone on the left are answers, others are not solved"),
     ("100000", "1e5", False, "`e` is Euler's number"),
     ("2", "two", False, "numerals are words"),
     (r"90^\circ", r"\frac{\pi}{2}", False, "a degree is a unit, and units are dropped"),
     ("1000.5", "1.000,5", False, "a comma separates: what English does"),
     (r"\text{all real numbers}", r"\mathbb{R}", False, "words are compared as words"),
+    ("3.1415927", r"\pi", True, "decimals of six places and more are taken for what they round"),
     ("1<x<2", r"x>1 \text{ and } x<2", False, "math-verify reads a list of two relations"),
 ]
-"""Gold answer, answer, what is said here, and why."""
+"""Two answers, what is said here, and why."""
 
 ONE_ANSWER_WITH_TWO_KEYS = {(r"50\%", "0.5"), (r"50\%", r"\frac{1}{2}"), (r"\frac{1}{2}", r"50\%"), (r"12.5\%", r"\frac{1}{8}")}
 """Equal for grading only. "50%" has the key of "50", since within one problem a sign is left out more often than it is worked in."""
+
+CLASSES: list[list[str]] = [
+    [r"\frac{1}{2}", "0.5", r"\frac{2}{4}", "1/2", r"x=\frac12"],
+    ["1/3", "0.333333", "0.3333333333", r"\frac{2}{6}"],
+    [r"2\sqrt{2}", r"\sqrt{8}", "2.82842712", r"\frac{4}{\sqrt{2}}", r"x = 2\sqrt2"],
+    [r"2\sqrt{3}", r"\sqrt{12}", r"\frac{6}{\sqrt{3}}"],
+    [r"\pi", "π", "3.14159265", r"\frac{2\pi}{2}"],
+    [r"50\%", "50", r"50\text{ percent}", r"50^\circ", "50.0"],
+    ["[0,1)", "[0, 1)", r"\left[0,1\right)", r"x\in[0,1)"],
+    ["(2,1)", "(2, 1)", r"\left(2.0, 1\right)"],
+    [r"\{1,2,3\}", r"\{3,2,1\}", "1, 2, 3", r"1, 3 \text{ and } 2"],
+    [r"1+\sqrt{2},1-\sqrt{2}", r"1 \pm \sqrt{2}", r"\{1-\sqrt2, 1+\sqrt2\}"],
+    ["(x+1)^2", "x^2+2x+1", "1 + x(x+2)", "f(x) = (1+x)^2"],
+    ["x>5", "5<x", r"(5,\infty)"],
+    ["1+2i", "2i+1", r"\frac{2+4i}{2}"],
+    [r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{bmatrix}1\\2\end{bmatrix}", r"\begin{pmatrix} 1.0 \\ \frac42 \end{pmatrix}"],
+    [r"\text{no solution}", "No solution.", r"\textbf{no solution}"],
+    ["C", "(C)", r"\text{(C)}", "option C"],
+]
+"""Answers to one imagined problem: within a line all are equal, between lines none are."""

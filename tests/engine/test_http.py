@@ -34,6 +34,13 @@ def ask(max_tokens: int = 10, **more: Any) -> Request:
     return Request(prompt=[7, 8, 9], sampling=Sampling(max_tokens=max_tokens), **more)
 
 
+async def test_any_session_can_be_a_header(fake: FakeServer, engine: HttpEngine) -> None:
+    fake.reply(completion(3, 4))
+    await engine.generate(ask(session="½ of 100%\r\nX-Admin: 1"))
+    (asked,) = fake.asked
+    assert asked.headers["x-session-id"] == "%C2%BD of 100%25%0D%0AX-Admin: 1"
+
+
 async def test_a_request_is_sent_token_for_token_with_every_parameter_spelled_out(fake: FakeServer, engine: HttpEngine) -> None:
     fake.reply(completion(3, 4))
     sampling = Sampling(max_tokens=10, temperature=0.5, top_p=0.9, seed=1, stop_token_ids=(4, 6))

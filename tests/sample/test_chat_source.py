@@ -14,7 +14,7 @@ from orchestra.chat.scripted import Answer, ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError
 from orchestra.sample.chat_source import ChatSource
-from orchestra.sample.decisions import Branch, Revise, Start
+from orchestra.sample.decisions import Branch, Revise
 from orchestra.sample.live import run_live
 from orchestra.sample.policies.adaptive import asc_events
 from orchestra.sample.source import LiveTrace, Usage
@@ -108,24 +108,30 @@ def test_an_outline_gives_no_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "top_logprobs", "why"),
-    [(Branch(0, 5), 0, "cannot go on from the middle"), (Revise((), "outline"), 20, "no log-probabilities")],
+    ("more", "why"),
+    [
+        ({"start": Branch(0, 5), "shown": [trace_of()]}, "cannot go on from the middle of a reply, which probes and branches do"),
+        ({"continued": True}, "cannot go on from the middle of a reply, which probes and branches do"),
+        ({"top_logprobs": 20}, "gives no log-probabilities to score tokens with"),
+    ],
 )
-def test_what_needs_tokens_is_refused_with_who_can(start: Start, top_logprobs: int, why: str) -> None:
-    source, _ = source_of("a")
-    with pytest.raises(ConfigError, match=f"scripted is a text endpoint and .*{why}.*`TextSource` on an engine"):
-        run_virtual(source.run(trace_of(start=start, shown=[trace_of()], top_logprobs=top_logprobs)))
+def test_what_needs_tokens_is_refused_with_who_can_before_anything_is_asked(more: dict[str, Any], why: str) -> None:
+    source, model = source_of("a")
+    with pytest.raises(ConfigError, match=f"scripted is a text endpoint and {why}: sample on an engine .* or choose a policy"):
+        run_virtual(source.run(trace_of(1, **more)))
+    assert model.log == []
 
 
 def test_probes_are_refused_with_who_can() -> None:
     source, _ = source_of("a")
-    with pytest.raises(ConfigError, match=r"scripted is a text endpoint .* a probe does: sample with a `TextSource`"):
+    with pytest.raises(ConfigError, match=r"scripted is a text endpoint .* middle of a reply.* sample on an engine"):
         run_virtual(source.probe(trace_of(watched=True)))
 
 
-def test_no_tokens_at_all_are_refused() -> None:
-    with pytest.raises(ConfigError, match="`max_tokens` must be at least 1, got 0"):
-        source_of(max_tokens=0)
+@pytest.mark.parametrize(("setting", "value"), [("max_tokens", 0), ("temperature", -1.0)])
+def test_settings_that_no_model_can_have_are_refused(setting: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"`{setting}` must .*, got {value}"):
+        source_of(**{setting: value})
 
 
 def lengths(*numbers: int) -> Sequence[str]:

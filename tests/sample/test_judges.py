@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestra.answers import Equivalence
 from orchestra.chat.base import Reply
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError, ToolError
+from orchestra.sample.chat_source import ChatSource
 from orchestra.sample.judges.ask import AskJudge, read_probability
-from orchestra.sample.judges.base import NoOpinion, Opinion, Question
+from orchestra.sample.judges.base import Opinion, Question
 from orchestra.sample.judges.similar import Similar, similarity
+from orchestra.sample.live import Bench, run_live
+from orchestra.sample.outcome import Outcome
+from orchestra.sample.policies.best_of import BestOf
 
 PAIR = Question(problem="What is 3 + 4?", texts=("3 + 4 = 7", "four and three"), answers=("7", None))
 
@@ -90,10 +95,15 @@ def test_an_opinion_counts_the_tokens_that_the_model_counts() -> None:
 
 
 def test_a_reply_that_cannot_be_read_is_no_opinion_and_counts_all_the_same() -> None:
-    with pytest.raises(NoOpinion, match="scripted was asked for a probability and said 'perhaps'") as caught:
-        opinion_of(Reply(text="perhaps", finish="stop", prompt_tokens=50, sampled_tokens=3))
-    assert (caught.value.sampled, caught.value.prefill) == (3, 50)
-    assert isinstance(caught.value, ToolError)
+    lost = list[tuple[int, int]]()
+    question = replace(PAIR, on_lost=lambda sampled, read: lost.append((sampled, read)))
+    with pytest.raises(ToolError, match="scripted was asked for a probability and said 'perhaps'"):
+        opinion_of(Reply(text="perhaps", finish="stop", prompt_tokens=50, sampled_tokens=3), question=question)
+    assert lost == [(3, 50)]
+
+
+def test_a_reply_that_can_be_read_is_not_lost() -> None:
+    opinion_of("0.5", question=replace(PAIR, on_lost=lambda sampled, read: pytest.fail("lost")))
 
 
 def test_a_model_that_fails_is_an_engine_failure() -> None:
@@ -119,10 +129,31 @@ def test_a_question_without_a_prompt_is_refused() -> None:
         opinion_of("1", "beauty")
 
 
-def test_judging_can_be_cancelled() -> None:
-    async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
-                await AskJudge(ScriptedChat(lambda _: "0.5" * 100, seconds_per_token=1.0), "correct", max_tokens=50)(PAIR)
+class TestInARun:
+    """A judge of two traces that have ended, with "7" and "8"."""
 
-    run_virtual(main())
+    def run(self, *replies: str | Reply | Exception, **bench: Any) -> Outcome:
+        left, answers = iter(replies), iter(["\\boxed{7}", "\\boxed{8}"])
+        judge = ScriptedChat(lambda _: next(left), seconds_per_token=1.0)
+        source = ChatSource(
+            ScriptedChat(lambda _: next(answers)), "What is 3 + 4?", answers=Equivalence(), problem_id="p", max_tokens=50
+        )
+        judges = {"reward": AskJudge(judge, "correct", max_tokens=100)}
+        return run_virtual(run_live(BestOf(n=2), source, bench=Bench(judges=judges, **bench), log=True))
+
+    def test_its_tokens_are_booked(self) -> None:
+        replies = [Reply(text=text, finish="stop", prompt_tokens=50, sampled_tokens=3) for text in ("0.2", "0.8")]
+        outcome = self.run(*replies)
+        assert (outcome.answer, outcome.account.judge, outcome.account.judge_read) == ("8", 6, 100)
+
+    def test_a_model_that_fails_or_babbles_has_no_opinion(self) -> None:
+        outcome = self.run(EngineError("gone"), Reply(text="perhaps", finish="stop", prompt_tokens=50, sampled_tokens=3))
+        assert outcome.why == "no reward for any of 2 traces, so the majority answers"
+        assert (outcome.account.judge, outcome.account.judge_read) == (3, 50)
+
+    def test_a_model_that_hangs_is_given_up_at_the_time_limit_and_its_tokens_count(self) -> None:
+        outcome = self.run("wait" * 90, "0.5", judge_timeout_s=20.5)
+        assert outcome.answer == "8"
+        assert outcome.account.seconds == pytest.approx(20.5, abs=5)
+        assert outcome.account.judge == 20 + 1
+        assert outcome.account.judge_read > 100

@@ -161,6 +161,7 @@ def test_a_judge_that_fails_or_hangs_has_no_opinion(behaviour: str) -> None:
     outcome = run_virtual(run_live(AskOnce(), Lossy("7", "8"), bench=bench))
     assert outcome.answer == ("0.25" if behaviour == "answers" else "None")
     assert outcome.account.judge == (3 if behaviour == "answers" else 0)
+    assert outcome.account.span == (13 if behaviour == "answers" else 10)
     assert outcome.account.seconds == (2 if behaviour != "hangs" else 11)
 
 

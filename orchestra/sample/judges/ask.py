@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from ...chat.base import ChatModel, ChatRequest, Message, Reply
+from ...errors import ToolError
 from ..prompts import is_thinking, render, said
-from .base import NoOpinion, Opinion, Question
+from .base import Opinion, Question
 
 _CHARACTERS = 4  # a token, where an endpoint counts none
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
@@ -20,8 +21,12 @@ _VERDICT = re.compile(r"[\W_]{0,9}(?:[\w ]{1,30}:)?[\W_]{0,9}(?:yes|no|[\d.,]{1,
 class AskJudge:
     """Reads a number from 0 to 1, a percentage, or yes (1) and no (0) out of the reply; thoughts before it are not read.
 
-    A reply of several lines may end with a line that says it. Raises `NoOpinion` when it holds none, or several that differ. Tokens are those that the model counts, and
-    for models that do not count a quarter of the characters.
+    A reply of several lines may end with a line that says it. Raises `ToolError` when it holds none, or several that differ, and
+    `EngineError` when the model fails. It waits as long as the model does: the run that asks sets the limit (`Bench.judge_timeout_s`)
+    and goes on without an opinion.
+
+    Tokens are those that the model counts, and for models that do not count a quarter of the characters. Of a reply that did not come
+    to its end, sampled tokens are the pieces of its stream, each of which holds one or more.
 
     Args:
         template: which `prompts/sample_judge_<template>.j2`.
@@ -40,19 +45,28 @@ class AskJudge:
 
     async def __call__(self, question: Question) -> Opinion:
         prompt = render(self._template, problem=question.problem, texts=question.texts, answers=question.answers)
-        reply = await self.model.reply(
-            ChatRequest(
-                messages=[Message("user", prompt)],
-                max_tokens=self._max_tokens,
-                temperature=self._temperature,
-                session=self._session,
+        pieces: list[str] = []
+        sampled = prefill = 0
+        score: float | None = None
+        try:
+            reply = await self.model.reply(
+                ChatRequest(
+                    messages=[Message("user", prompt)],
+                    max_tokens=self._max_tokens,
+                    temperature=self._temperature,
+                    session=self._session,
+                    on_text=pieces.append,
+                )
             )
-        )
-        sampled, prefill = _count(reply.sampled_tokens, reply.text), _count(reply.prompt_tokens, prompt)
-        score = read_probability(reply)
+            sampled, prefill = _count(reply.sampled_tokens, reply.text), _count(reply.prompt_tokens, prompt)
+            score = read_probability(reply)
+        finally:
+            if score is None and question.on_lost is not None:
+                # A prompt counts as read once something has come of it.
+                question.on_lost(sampled or len(pieces), prefill or (_count(None, prompt) if pieces else 0))
         if score is None:
-            raise NoOpinion(
-                f"{self.model.name} was asked for a probability and said {reply.text[:80]!r}", sampled=sampled, prefill=prefill
+            raise ToolError(
+                f"{self.model.name} was asked for a probability and said {reply.text[:80]!r}: ask a model that follows orders"
             )
         return Opinion(score=score, sampled=sampled, prefill=prefill)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
-
-from ...errors import ToolError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +16,9 @@ class Question:
     """Of one trace or of a pair, cut to the length that the policy asked for."""
     answers: tuple[str | None, ...]
     """Canonical; None for traces that have not ended."""
+    on_lost: Callable[[int, int], None] | None = field(default=None, repr=False, compare=False)
+    """Called with the tokens that were sampled and read in vain, as far as they are known, when a judge that samples is cancelled,
+    fails, or says nothing that can be read. Spent tokens are counted, not forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +31,8 @@ class Opinion:
     """Prompt tokens read for it, by whatever model."""
 
 
-class NoOpinion(ToolError):
-    """A judge was asked and what it said cannot be read. Its tokens were spent all the same."""
-
-    def __init__(self, message: str, *, sampled: int = 0, prefill: int = 0) -> None:
-        super().__init__(message)
-        self.sampled = sampled
-        self.prefill = prefill
-
-
 class Judge(Protocol):
-    """Called for many groups at once. A failure (`EngineError`, `ToolError`) or a time-out means that there is no opinion; policies go on
-    without it."""
+    """Called for many groups at once. A failure (`EngineError`, `ToolError`) or a time-out (`Bench.judge_timeout_s`) means that there is no
+    opinion: the score is None, and policies go on without it."""
 
     async def __call__(self, question: Question) -> Opinion: ...

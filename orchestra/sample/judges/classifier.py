@@ -23,7 +23,10 @@ from .reading import Reader
 if TYPE_CHECKING:
     from torch import Tensor
 
-BATCH_TOKENS = 16_384  # padded; enough to fill a GPU with models of up to a few billion parameters
+BATCH_TOKENS = 16_384  # padded
+GPU_BATCH_TOKENS = (
+    65_536  # a small judge's forward pass is mostly launches of kernels; a billion parameters still have room for so many
+)
 
 
 class Classifier:
@@ -56,6 +59,7 @@ class Classifier:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ConfigError(f"{self.folder} holds no sequence classifier that transformers can load: {error}") from error
         self._model = model.to(self._device).eval()
+        self._batch_tokens = GPU_BATCH_TOKENS if self._device.type == "cuda" else BATCH_TOKENS
         self._lock = threading.Lock()  # a cancelled question's thread may still compute when the next one starts
 
     def __repr__(self) -> str:
@@ -66,7 +70,7 @@ class Classifier:
         order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
         found = [0.0] * len(rows)
         with self._lock:
-            for batch in _batches(order, rows):
+            for batch in _batches(order, rows, self._batch_tokens):
                 for place, score in zip(batch, self._forward([rows[place] for place in batch]), strict=True):
                     found[place] = score
         return found
@@ -105,11 +109,11 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _batches(order: Sequence[int], rows: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Rows of like length together, `BATCH_TOKENS` at a time."""
+def _batches(order: Sequence[int], rows: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
+    """Rows of like length together, `tokens` at a time."""
     batches: list[list[int]] = []
     for place in order:  # ascending lengths: this row is the widest so far
-        if not batches or (len(batches[-1]) + 1) * len(rows[place]) > BATCH_TOKENS:
+        if not batches or (len(batches[-1]) + 1) * len(rows[place]) > tokens:
             batches.append([])
         batches[-1].append(place)
     return batches

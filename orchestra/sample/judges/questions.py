@@ -17,10 +17,13 @@ from .reading import Asked, length_in
 _BUCKETS = 1_000
 
 
-def is_held_out(problem: PooledProblem, share: float) -> bool:
-    """Whether a problem is kept from training, when that share of all problems is to be."""
+def is_held_out(problem: PooledProblem, share: float, fold: int = 0) -> bool:
+    """Whether a problem is kept from training, when that share of all problems is to be.
+
+    Folds 0, 1, … with one share hold out different problems, so that 1 / `share` judges together are tested on all.
+    """
     bucket = int.from_bytes(hashlib.sha256(problem.id.encode()).digest()[:4]) % _BUCKETS
-    return bucket < share * _BUCKETS
+    return share * fold * _BUCKETS <= bucket < share * (fold + 1) * _BUCKETS
 
 
 def askable(problem: PooledProblem, question: Asked, length: float) -> list[Group]:

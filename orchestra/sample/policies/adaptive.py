@@ -12,7 +12,6 @@ All of them are corners of `Adaptive` and compose: stages, the cap on finishers,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,6 +21,7 @@ from ..decisions import Decision, Launch, Stop
 from ..events import Begun, Event, Failed, Finished
 from ..policy import Needs, Standing
 from ..tally import Tally
+from ..votes import Votes
 from ..weights import UNIFORM, Weight
 
 
@@ -65,7 +65,7 @@ class Adaptive:
             raise ValueError(f"`threshold` must lie in (0.5, 1], got {self.threshold}")
         if self.min_votes < 1:
             raise ValueError(f"`min_votes` must be at least 1, got {self.min_votes}")
-        if self.overtake and self.weight is not UNIFORM:
+        if self.overtake and self.weight != UNIFORM:
             raise ValueError("`overtake` counts votes: use it with uniform weights")
 
     @property
@@ -133,16 +133,11 @@ class AdaptiveDecider:
         if event.answer is None or event.tokens < self.policy.length_guard:
             return
         self.votes.append(event)
-        if self.policy.weight is UNIFORM:
+        if self.policy.weight == UNIFORM:
             self.tally.add(event.answer)
             return
         # Weights count in votes: scaled to a mean of one, which every newcomer moves.
-        weights = self.policy.weight.of(self.votes)
-        scale = len(weights) / (math.fsum(weights) or 1.0)
-        self.tally = Tally()
-        for vote, weight in zip(self.votes, weights, strict=True):
-            assert vote.answer is not None
-            self.tally.add(vote.answer, weight * scale)
+        self.tally = Votes.of(self.votes, self.policy.weight.of(self.votes)).tally
 
     def _enough(self) -> str | None:
         policy, tally = self.policy, self.tally
@@ -160,8 +155,8 @@ class AdaptiveDecider:
         return None
 
     def _gain(self) -> float:
-        """What one more vote is expected to add to the probability of the right answer: the chance that it closes the gap by one times the
-        doubt that is left. An upper bound, as the second need not be right."""
+        """What one more vote is expected to add to the probability of the right answer: the chance that it closes the gap by one times
+        the doubt that is left. An upper bound, as the second need not be right."""
         first, second = self.tally.top_two
         doubt = 1 - self.tally.posterior
         return doubt / max(1.0, first - second)
@@ -194,7 +189,9 @@ def adaptive(
     token_price: float = 0.0,
     second_price: float = 0.0,
 ) -> Adaptive:
-    """All `n` at once; stop at `m` votes, or when the posterior reaches `threshold`, or when waiting is not worth its price.
+    """All `n` at once; stop at `m` votes, or when the posterior reaches `threshold`, or when waiting is not worth its price (ours).
+
+    `self_consistency`, `first_finish`, `short_m` and `asc_events` are corners of it.
 
     `token_price` is of a thousand tokens and `second_price` of a second, in units of the worth of a right answer.
     """
@@ -211,29 +208,36 @@ def adaptive(
 
 
 def self_consistency(n: int, *, weight: Weight = UNIFORM) -> Adaptive:
-    """`n` traces, one (weighted) vote each; ties go to the answer that came first."""
+    """`n` traces, one (weighted) vote each; ties go to the answer that came first (Self-Consistency, Wang et al. 2022, arXiv
+    2203.11171)."""
     return Adaptive(stages=(Stage(n),), weight=weight)
 
 
 def first_finish(n: int, *, length_guard: int = 0) -> Adaptive:
-    """The first of `n` traces to end with an answer. One short mode wins every race: see `length_guard`."""
+    """The first of `n` traces to end with an answer (First Finish Search, Agarwal et al. 2025, arXiv 2505.18149). One short mode wins
+    every race: see `length_guard`."""
     return short_m(n, 1, length_guard=length_guard)
 
 
 def short_m(n: int, m: int, *, threshold: float | None = None, weight: Weight = UNIFORM, length_guard: int = 0) -> Adaptive:
-    """The first `m` of `n` traces to end vote, or fewer when `threshold` stops before."""
+    """The first `m` of `n` traces to end vote, or fewer when `threshold` stops before (short-m@k, Hassid et al. 2025, arXiv 2505.17813;
+    FFS-k@N, arXiv 2512.02008)."""
     return Adaptive(stages=(Stage(n, m),), threshold=threshold, weight=weight, length_guard=length_guard)
 
 
 def asc_events(n: int, *, threshold: float = 0.95) -> Adaptive:
-    """All `n` at once; after every end, stop if the posterior of the leader reaches `threshold`."""
+    """All `n` at once; after every end, stop if the posterior of the leader reaches `threshold`, and abort the rest (ours: the Beta
+    rule of Adaptive-Consistency, arXiv 2305.11860, on completions of parallel traces)."""
     return Adaptive(stages=(Stage(n),), threshold=threshold)
 
 
 def staged(
     *stages: tuple[int, int | None], threshold: float = 0.95, weight: Weight = UNIFORM, min_votes: int = 2, length_guard: int = 0
 ) -> Adaptive:
-    """`staged((5, None), (11, 7))`: five first; if they disagree, eleven more until seven votes are in."""
+    """A few traces first and more only if they disagree, under the rule of `asc_events` (ours).
+
+    `staged((5, None), (11, 7))`: five first; then eleven more until seven votes are in.
+    """
     return Adaptive(
         stages=tuple(Stage(*stage) for stage in stages),
         threshold=threshold,

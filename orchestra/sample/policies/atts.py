@@ -32,21 +32,23 @@ def p_value(score: float, calibration: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Atts:
-    """`n` drafts from the main source; the judge "accept" gives the target's score of each (its perplexity: higher is stranger), and a draft
-    whose percentile among the `calibration` scores reaches `reject` is written anew by the arm "target". Accepted drafts and the target's
-    traces vote (ATTS: Asynchronous Test-Time Scaling via Conformal Prediction, Xiong et al. 2025, arXiv 2509.15148; its released code
-    rejects at 0.6). Each draft goes its own way: nothing waits for another.
+    """A small model writes `n` drafts, and a large one rewrites those that look too strange to it (ATTS: Asynchronous Test-Time Scaling
+    via Conformal Prediction, Xiong et al. 2025, arXiv 2509.15148).
 
-    With `prefix`, drafts are scored while they write, on their first so many tokens (the paper's turns have 500), and rejected ones are aborted;
-    shorter drafts, and all of them without `prefix`, are scored when they end.
+    Drafts come from the main source; the judge "accept" gives the target's score of each (its perplexity: higher is stranger), and a
+    draft whose percentile among the `calibration` scores reaches `reject` is written anew by the arm "target". Accepted drafts and the
+    target's traces vote. The released code rejects at 0.6. Each draft goes its own way: nothing waits for another.
 
-    Where we differ: the paper scores every turn of at most 500 tokens and lets the target write only the rejected turn; here one score decides
-    on a whole trace, which is also the only one of the turns for which scores and calibration are exchangeable, as the rejection rate of at
-    most 1 - `reject` requires. Calibration scores are given (take them from drafts of other problems of the same kind, cut to `prefix`), not
-    gathered on the way. Percentiles have the conformal + 1.
+    With `prefix`, drafts are scored while they write, on their first so many tokens (the paper's turns have 500), and rejected ones are
+    aborted; shorter drafts, and all of them without `prefix`, are scored when they end.
 
-    Fall-backs: a draft on which the judge has no opinion stands; a draft that is lost or states no answer is written by the target, whatever
-    its score; when no accepted trace states an answer, the rejected drafts that ended vote.
+    Where we differ: the paper scores every turn of at most 500 tokens and lets the target write only the rejected turn; here one score
+    decides on a whole trace, which is also the only one of the turns for which scores and calibration are exchangeable, as the
+    rejection rate of at most 1 - `reject` requires. Calibration scores are given (take them from drafts of other problems of the same
+    kind, cut to `prefix`), not gathered on the way. Percentiles have the conformal + 1.
+
+    Fall-backs: a draft on which the judge has no opinion stands; a draft that is lost or states no answer is written by the target,
+    whatever its score; when no accepted trace states an answer, the rejected drafts that ended vote.
     """
 
     n: int

@@ -16,14 +16,17 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestOf:
-    """`n` traces, each scored by the judge "reward" as soon as it ends.
+    """A reward model chooses one of `n` traces, or weighs their votes (best-of-N: Cobbe et al. 2021, arXiv 2110.14168; DiVeRSe: Li et
+    al. 2023, arXiv 2206.02336).
 
-    "best"      the answer of the trace with the highest reward (best-of-N: Cobbe et al. 2021, arXiv 2110.14168, section 4)
-    "weighted"  a vote weighted by reward (Li et al. 2023, DiVeRSe, arXiv 2206.02336, section 3.2). The paper's verifier gives probabilities;
-                as reward models give any number, a vote weighs the logistic function of its reward.
+    The judge "reward" scores each trace as soon as it ends.
 
-    Ties go to the trace that was launched first. Traces without an answer are not judged. A trace whose judge failed can be neither chosen nor weighed; when no trace
-    was scored, the plain majority answers, and `why` says so.
+    "best"      the answer of the trace with the highest reward (best-of-N, section 4)
+    "weighted"  a vote weighted by reward (DiVeRSe, section 3.2). The paper's verifier gives probabilities; as reward models give any
+                number, a vote weighs the logistic function of its reward.
+
+    Ties go to the trace that was launched first. Traces without an answer are not judged. A trace whose judge failed can be neither
+    chosen nor weighed; when no trace was scored, the plain majority answers, and `why` says so.
     """
 
     n: int = 8

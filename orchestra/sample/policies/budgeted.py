@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -16,8 +17,15 @@ from ..policy import Decider, Needs, Policy, Standing
 class Budgeted:
     """`policy` until a limit is reached.
 
-    `tokens` counts what traces have sampled, known at every `tokens_every` tokens of each, so that it may be passed by as much as
-    `tokens_every` for each trace that runs. `seconds` is by the run's clock. `traces` caps launches, and what a policy would launch beyond is not launched.
+    `tokens` counts what traces have sampled, told about every `tokens_every` tokens of each, so that it may be passed by as much for
+    each trace that runs; what probes and judges sample is not in it. `seconds` is by the run's clock. `traces` caps launches: what the
+    policy would launch beyond is lost to it at once, so that its own fall-backs for lost traces take over.
+
+    A policy that launches all its traces at once may spend `tokens` before the first of them has ended, and then there is no answer:
+    launch few, or in stages, within a tight budget.
+
+    A policy that has `Progress` of its own hears of its multiples of tokens as without a budget, or up to `tokens_every` tokens later
+    where these do not divide.
     """
 
     policy: Policy
@@ -37,9 +45,10 @@ class Budgeted:
     @property
     def needs(self) -> Needs:
         needs = self.policy.needs
-        if self.tokens is None or needs.tokens_every:
+        if self.tokens is None:
             return needs
-        return dataclasses.replace(needs, tokens_every=self.tokens_every)
+        parts = math.ceil(needs.tokens_every / self.tokens_every)
+        return dataclasses.replace(needs, tokens_every=math.ceil(needs.tokens_every / parts) if parts else self.tokens_every)
 
     @property
     def most(self) -> int:
@@ -54,56 +63,73 @@ class BudgetedDecider:
     policy: Budgeted
     inner: Decider
     sampled: dict[int, int] = field(default_factory=dict)
+    told: dict[int, int] = field(default_factory=dict)
+    """By trace, the last multiple of its own that the policy inside was told."""
     launched: int = 0
+    numbered: int = 0
+    """Launched as the policy inside counts: those from `launched` on were refused."""
     deadline: float = math.inf
-    ended: set[int] = field(default_factory=set)
-    refused: bool = False
 
     def on(self, event: Event) -> Iterable[Decision]:
         match event:
             case Begun() if self.policy.seconds is not None:
                 self.deadline = event.at + self.policy.seconds
-                return [*self._ask(event), Wake(self.deadline)]
             case Progress():
                 self.sampled.update(event.tokens)
             case Finished():
                 self.sampled[event.trace] = event.tokens
-                self.ended.add(event.trace)
-            case Failed():
-                self.ended.add(event.trace)
             case Woken() if event.at >= self.deadline:
                 return [self._stop(f"{self.policy.seconds:g} s are over")]
-        decisions = self._ask(event) if self._concerns(event) else []
+        heard = self._heard(event)
+        decisions = self._ask(heard) if heard else []
         if any(isinstance(decision, Stop) for decision in decisions):
             return decisions
+        if isinstance(event, Begun) and self.policy.seconds is not None:
+            decisions.append(Wake(self.deadline))
         if self.policy.tokens is not None and (spent := sum(self.sampled.values())) >= self.policy.tokens:
-            return [*decisions, self._stop(f"{spent} of {self.policy.tokens} tokens are spent")]
-        if self.refused and len(self.ended) == self.launched:
-            return [*decisions, self._stop(f"no more than {self.policy.traces} traces may be launched")]
+            decisions.append(self._stop(f"{spent} of {self.policy.tokens} tokens are spent"))
         return decisions
 
     def standing(self) -> Standing:
         return self.inner.standing()
 
-    def _concerns(self, event: Event) -> bool:
-        """Whether the policy inside asked for such events."""
-        return not isinstance(event, Progress) or bool(self.policy.policy.needs.tokens_every)
+    def _heard(self, event: Event) -> Event | None:
+        """The event as the policy inside asked for it; None for what it did not."""
+        if not isinstance(event, Progress):
+            return event
+        every = self.policy.policy.needs.tokens_every
+        passed = {trace: tokens // every * every for trace, tokens in event.tokens.items()} if every else {}
+        news = {trace: tokens for trace, tokens in passed.items() if tokens > self.told.get(trace, 0)}
+        self.told.update(news)
+        return Progress(event.at, news) if news else None
 
     def _ask(self, event: Event) -> list[Decision]:
-        return [kept for decision in self.inner.on(event) if (kept := self._within(decision))]
-
-    def _within(self, decision: Decision) -> Decision | None:
-        match decision:
-            case Launch():
-                left = self.policy.most - self.launched
-                if decision.count > left:
-                    self.refused = True
-                    decision = dataclasses.replace(decision, count=left)
-                self.launched += decision.count
-                return decision if decision.count else None
-            case Abort():
-                self.ended.update(decision.traces)
-        return decision
+        """What the policy inside decides, within the cap on launches."""
+        decisions: list[Decision] = []
+        waiting = deque([event])
+        while waiting:
+            now = waiting.popleft()
+            for decision in self.inner.on(now):
+                match decision:
+                    case Launch():
+                        fits = min(decision.count, self.policy.most - self.launched)
+                        refused = range(self.numbered + fits, self.numbered + decision.count)
+                        waiting.extend(Failed(event.at, trace, "refused by the budget") for trace in refused)
+                        self.launched += fits
+                        self.numbered += decision.count
+                        if fits:
+                            decisions.append(dataclasses.replace(decision, count=fits))
+                    case Abort():
+                        if real := tuple(trace for trace in decision.traces if trace < self.launched):
+                            decisions.append(Abort(real))
+                    case Stop():
+                        if now is not event:
+                            why = f"budget: no more than {self.policy.traces} traces may be launched: {decision.why}"
+                            decision = dataclasses.replace(decision, why=why)
+                        return [*decisions, decision]
+                    case _:
+                        decisions.append(decision)
+        return decisions
 
     def _stop(self, why: str) -> Stop:
         standing = self.inner.standing()

@@ -17,24 +17,25 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepPrune:
-    """Online greedy clustering of traces by expected answer (Tu et al. 2025, arXiv 2510.08483, section "online pruning").
+    """DeepPrune: a judge clusters running traces by the answers that they are heading for, and one of each cluster goes on (Tu et al.
+    2025, arXiv 2510.08483, section "online pruning").
 
-    When a trace has sampled `judge_tokens` tokens, the judge "same_answer" compares them with those of up to `sample` members of each cluster.
-    The trace joins the cluster with the highest mean score, if that is above `tau`; else it founds a new one, up to `clusters`; else it goes on outside
-    of all. Traces are judged one after the other while all decode.
+    When a trace has sampled `judge_tokens` tokens, the judge "same_answer" compares them with those of up to `sample` members of each
+    cluster. The trace joins the cluster with the highest mean score, if that is above `tau`; else it founds a new one, up to
+    `clusters`; else it goes on outside of all. Traces are judged one after the other while all decode.
 
     largest=0    a trace that joins is aborted at once, and those that finish vote. A cluster's aborted members vote with its first member
-                 that finishes with an answer. (The paper stops joiners, too, and takes the answer of the largest cluster: this is the same
-                 without a second stage of sampling.)
+                 that finishes with an answer. (The paper stops joiners, too, and takes the answer of the largest cluster: this is the
+                 same without a second stage of sampling.)
     largest=k    the paper's second stage: joiners go on until all that run are clustered. Then the first `k` running members of the largest
-                 cluster go on (its K2), or, where no two traces share one, the first `k` founders (its K3), all other members are aborted,
-                 and each that finishes has one vote.
+                 cluster go on (its K2), or, where no two traces share one, the first `k` founders (its K3), all other members are
+                 aborted, and each that finishes has one vote.
 
-    What differs from the paper: prefixes are counted in tokens, not in reasoning words, and by default are 8,000 and not 500 tokens long, because
-    on recorded traces two beginnings tell nothing about each other's answers before (`docs/sampling.md`). A score of None is unknown and never prunes: means are
-    over known scores, and a trace that joins nowhere while a comparison is unknown stays outside of all clusters. Once a trace would need more
-    than what is left of `max_pairs`, no further trace is judged. When an engine failure takes a cluster's last trace, its aborted members'
-    votes are lost with it.
+    What differs from the paper: prefixes are counted in tokens, not in reasoning words, and by default are 8,000 and not 500 tokens
+    long, because on recorded traces two beginnings tell nothing about each other's answers before (`docs/sampling.md`). A score of None
+    is unknown and never prunes: means are over known scores, and a trace that joins nowhere while a comparison is unknown stays outside
+    of all clusters. Once a trace would need more than what is left of `max_pairs`, no further trace is judged. When an engine failure
+    takes a cluster's last trace, its aborted members' votes are lost with it.
     """
 
     n: int = 64

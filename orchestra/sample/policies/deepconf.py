@@ -1,7 +1,7 @@
 """DeepConf: the model's own confidence filters votes, and ends traces that have become unsure (Fu et al. 2025, arXiv 2508.15260).
 
-Confidence is minus the mean log-probability of the top candidates of a token; a group is a window that slides over tokens, and a trace is
-as good as its lowest group.
+Confidence is minus the mean log-probability of the top candidates of a token; a group is a window that slides over tokens, and a trace
+is as good as its lowest group.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from ..weights import Weight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepConfOffline:
-    """Confidence filtering and a weighted vote over `n` finished traces (section 3.2).
+    """Offline DeepConf: of `n` finished traces the most confident vote, weighted by their confidence (Fu et al. 2025, arXiv 2508.15260,
+    section 3.2).
 
-    The `eta` percent with the highest `score` vote, each with its score ("tail" and eta=10 is the paper's best; eta=100 is the weighted vote
-    alone). We differ in that the percentile is taken over traces with an answer: others cannot vote, and should not take the place of one that can.
-    When no trace has a score, the plain majority answers, and `why` says so.
+    The `eta` percent with the highest `score` vote, each with its score ("tail" and eta=10 is the paper's best; eta=100 is the weighted
+    vote alone). We differ in that the percentile is taken over traces with an answer: others cannot vote, and should not take the place
+    of one that can. When no trace has a score, the plain majority answers, and `why` says so.
     """
 
     n: int
@@ -68,11 +69,10 @@ class DeepConfOfflineDecider:
 
     def _vote(self) -> tuple[Votes, str]:
         readable = [trace for trace in self.board.finished if trace.answer is not None and trace.scores is not None]
-        by_score = Weight(self.policy.score).of(readable)
-        scored = [trace for trace, score in zip(readable, by_score, strict=True) if math.isfinite(score)]
+        scored = [trace for trace in readable if math.isfinite(getattr(trace.scores, self.policy.score))]
         if not scored:
             return Votes.of(self.board.finished), "no confidence is known, so the majority answers"
-        weights = [score for score in by_score if math.isfinite(score)]
+        weights = Weight(self.policy.score).of(scored)
         bar = percentile(weights, 100 - self.policy.eta)
         kept = [number for number, score in enumerate(weights) if score >= bar]
         votes = Votes.of([scored[number] for number in kept], [weights[number] for number in kept])
@@ -81,21 +81,25 @@ class DeepConfOfflineDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepConf:
-    """Online DeepConf: a trace is ended as soon as a group of it is less confident than the threshold (section 3.3, algorithm 2).
+    """Online DeepConf: a trace is ended as soon as a group of its tokens is less confident than the threshold (Fu et al. 2025, arXiv
+    2508.15260, section 3.3, algorithm 2).
 
-    The threshold is the percentile 100 - `eta` of lowest-group confidences, so that about `eta` percent of traces stay: the paper's "low" is 10, its "high"
-    90. Traces at or above it vote, each with its lowest group; when the leader has a share of `tau` of the votes' sum, the rest is aborted.
+    The threshold is the percentile 100 - `eta` of lowest-group confidences, so that about `eta` percent of traces stay: the paper's
+    "low" is 10, its "high" 90. Traces at or above it vote, each with its lowest group; when their leader has a share of `tau` of the
+    confidence of all that have ended with an answer, the rest is aborted. It is a share of all, because at a small `eta` one or two
+    traces are left to vote, and they agree too easily.
 
     "barrier"    the paper: `first` complete traces set the threshold, then the rest of the `n` is launched at once. Two longest traces in a row.
     "rolling"    ours: all `n` at once, and no barrier. From `first` finished traces on, the threshold follows every end; it is taken over
-                 finished traces and over aborted ones at the lowest that they had come to, without which each abort would raise it. Until then
-                 nothing is aborted or stopped, so that with fewer than `first` ends it is a vote by confidence. Short traces end first and
-                 are surer than long ones, so that an early threshold is strict.
+                 finished traces and over aborted ones at the lowest that they had come to, without which each abort would raise it.
+                 Until then nothing is aborted or stopped, so that with fewer than `first` ends it is a vote by confidence. Short traces
+                 end first and are surer than long ones, so that an early threshold is strict.
 
-    We differ from the paper in that groups slide by `stride` tokens and not by 1, which needs one number for each `stride`, and that the last
-    piece of a trace counts only when it is whole. A trace shorter than `window` is one group, known at its end. A trace that was never measured
-    votes only when none was; then the plain majority answers, and `why` says so. When no trace at or above the threshold has an answer, all that
-    have ended vote. When the warm-up measured nothing, nothing is aborted. The released code leaves `tau` out; it is here as in the paper.
+    We differ from the paper in that groups slide by `stride` tokens and not by 1, which needs one number for each `stride`, and that
+    the last piece of a trace counts only when it is whole. A trace shorter than `window` is one group, known at its end. A trace that
+    was never measured votes only when none was; then the plain majority answers, and `why` says so. When no trace at or above the
+    threshold has an answer, all that have ended vote. When the warm-up measured nothing, nothing is aborted. The released code leaves
+    `tau` out; it is here as in the paper.
     """
 
     n: int = 256
@@ -189,9 +193,9 @@ class DeepConfDecider:
         if any(not isinstance(decision, Abort) for decision in decisions):
             return decisions  # the aborts left nothing to wait for
         votes, why = self._vote()
-        leader, _ = votes.tally.top_two
-        if len(board.finished) >= policy.first and leader and leader >= policy.tau * votes.tally.total:
-            return [*decisions, votes.stop(f"{leader / votes.tally.total:.2f} of the confidence is for one answer: {why}")]
+        share = self._share(votes.tally.leader)
+        if len(board.finished) >= policy.first and share >= policy.tau:
+            return [*decisions, votes.stop(f"{share:.2f} of the confidence is for one answer: {why}")]
         if in_warmup:
             return [board.launch(Launch(policy.n - board.launched))]
         return decisions if board.running else [*decisions, votes.stop(why)]
@@ -230,8 +234,21 @@ class DeepConfDecider:
         bar = "" if self.threshold is None else f" at a threshold of {self.threshold:.3g}"
         return votes, f"{len(voters)} of {self.board.launched} traces vote{bar}"
 
+    def _share(self, answer: str | None) -> float:
+        """Of the confidence of all that have ended with an answer, the part that is for this one."""
+        scores = [
+            (trace.answer, max(0.0, score))
+            for trace in self.board.finished
+            if trace.answer is not None and (score := self._stream(trace.trace).score) is not None
+        ]
+        total = math.fsum(score for _, score in scores)
+        return math.fsum(score for given, score in scores if given == answer) / total if total else 0.0
+
     def _stream(self, trace: int) -> Stream:
-        return self.streams.setdefault(trace, Stream(self.policy.window // self.policy.stride))
+        stream = self.streams.get(trace)
+        if stream is None:
+            stream = self.streams[trace] = Stream(self.policy.window // self.policy.stride)
+        return stream
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

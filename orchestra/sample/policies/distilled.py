@@ -27,8 +27,10 @@ Distillation = Literal["summary", "top", "random"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distilled:
-    """`widths` traces round by round; what a round wrote is distilled, and the next round begins from that alone (Parallel-Distill-Refine,
-    Madaan et al. 2025, arXiv 2510.01123, "LLMs as improvement operators": S^(r) = M_r samples given C^(r-1), C^(r) = D(S^(r))).
+    """Rounds of `widths` traces; what a round wrote is distilled, and the next begins from that alone (Parallel-Distill-Refine, Madaan
+    et al. 2025, arXiv 2510.01123).
+
+    In the paper's words S^(r) is M_r samples given C^(r-1), and C^(r) = D(S^(r)); the distillation D is one of these.
 
     "summary"    one more trace condenses the round into notes, and the next round solves the problem with these
     "top"        every trace of the next round sees the `keep` best of the round: those whose answers have most votes, shorter ones first
@@ -40,8 +42,8 @@ class Distilled:
     Where we differ: "top" ranks by votes, where the paper lets the model grade, so that it costs nothing; the bound on the notes is the
     prompt's and the source's token limit. Nothing waits but for the round before.
 
-    Fall-backs: notes that are lost are replaced by "top"; a lost round is tried again from what the last one began with; when the last round
-    states no answer, the latest one that does votes.
+    Fall-backs: notes that are lost are replaced by "top"; a lost round is tried again from what the last one began with; when the last
+    round states no answer, the latest one that does votes.
     """
 
     widths: tuple[int, ...]
@@ -141,7 +143,7 @@ class DistilledDecider:
         return ranked[: self.policy.keep]
 
 
-def pdr(n: int, *, rounds: int = 2, distil: Distillation = "summary", keep: int = 2, seed: int = 0) -> Distilled:
+def pdr(n: int = 8, *, rounds: int = 2, distil: Distillation = "summary", keep: int = 2, seed: int = 0) -> Distilled:
     """`rounds` - 1 rounds of `n` traces and a last one of a single trace (PDR, arXiv 2510.01123)."""
     if rounds < 2:
         raise ValueError(f"PDR has at least 2 rounds, got {rounds}: with one there is nothing to refine")
@@ -149,8 +151,8 @@ def pdr(n: int, *, rounds: int = 2, distil: Distillation = "summary", keep: int 
 
 
 def rsa(n: int = 16, *, keep: int = 4, loops: int = 10, seed: int = 0) -> Distilled:
-    """A population of `n` traces; in each of `loops` rounds after the first, every member is written anew from `keep` random members of the
-    round before; the last population votes (Recursive Self-Aggregation, arXiv 2509.26626)."""
+    """A population of `n` traces; in each of `loops` rounds after the first, every member is written anew from `keep` random members of
+    the round before; the last population votes (Recursive Self-Aggregation, arXiv 2509.26626)."""
     if loops < 1:
         raise ValueError(f"`loops` must be at least 1, got {loops}")
     return Distilled(widths=(n,) * (loops + 1), distil="random", keep=keep, seed=seed)

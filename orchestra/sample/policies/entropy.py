@@ -1,4 +1,5 @@
-"""Policies led by the semantic entropy of answers: how many bits it takes to say which of the equal-answer clusters a trace falls into."""
+"""Policies led by the semantic entropy of answers: how many bits it takes to say which of the equal-answer clusters a trace falls
+into."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SemanticEntropy:
-    """A majority vote of `n` that abstains when the answers scatter (Farquhar et al., Nature 2024, "Detecting hallucinations in large
-    language models using semantic entropy").
+    """A majority vote of `n` that abstains when the answers scatter (semantic entropy, Farquhar et al., Nature 2024).
 
-    Answers None when the entropy of the `n` answers is above `max_bits`, and says so. We differ in the clusters, which are equal canonical
-    answers in place of mutual entailment, and in p(c), which is a share of traces (the paper's "discrete" variant) in place of sequence
-    probabilities: for answers that can be compared exactly this is free and never wrong. Traces without an answer are left out of the entropy.
+    Answers None when the entropy of the `n` answers is above `max_bits`, and says so. We differ in the clusters, which are equal
+    canonical answers in place of mutual entailment, and in p(c), which is a share of traces (the paper's "discrete" variant) in place
+    of sequence probabilities: for answers that can be compared exactly this is free and never wrong. Traces without an answer are left
+    out of the entropy.
     """
 
     n: int = 10
@@ -78,8 +79,8 @@ class SemanticEntropyDecider:
 class Seer:
     """Quick answers first; their entropy decides how many slow traces follow (SeerSC, arXiv 2511.09345).
 
-    `quick` traces of the arm `arm` end; with an entropy of at most `low` bits 1 slow trace follows, of at most `high` bits n // 2, else `n`; the slow
-    ones vote. When no quick trace gives an answer, all `n` follow; when no slow one does, the quick ones vote.
+    `quick` traces of the arm `arm` end; with an entropy of at most `low` bits 1 slow trace follows, of at most `high` bits n // 2, else
+    `n`; the slow ones vote. When no quick trace gives an answer, all `n` follow; when no slow one does, the quick ones vote.
 
     The paper's quick answers come from a mode without thinking: name a source of such as `arm`. With the main one, "", quick traces are
     ordinary ones, so that they vote and count among the `n`; this is staging by entropy in place of `staged`'s posterior.

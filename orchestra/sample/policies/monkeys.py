@@ -17,15 +17,18 @@ SELECT, TESTS = "select", "tests"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monkeys:
-    """`n` machines side by side, each of up to `steps` attempts that revise the one before; the judge "tests" says how many tests each attempt
-    passes. Every machine puts up its best attempt; equal answers are one candidate; the `finalists` with most tests passed are shown to one
-    more trace, which selects (CodeMonkeys, Ehrlich et al. 2025, arXiv 2501.14723: generation by parallel state machines, voting with tests,
-    selection among the top 3; it runs 10 machines of up to 8 calls).
+    """`n` machines that each test and revise their own attempt, and a selection among those that pass most tests (CodeMonkeys, Ehrlich
+    et al. 2025, arXiv 2501.14723).
 
-    Between candidates with as many tests passed, the one that more machines put up goes first, then the shortest: the paper goes by length
-    alone. Where we differ otherwise: tests come from the judge, which runs them in whatever sandbox it likes, and are not written by a second
-    machine here, so that an attempt is not run against the other machines' tests unless the judge does so; a machine ends when it passes
-    `enough` tests, not when the model approves of its own work; the selection is one trace that writes no tests.
+    A machine makes up to `steps` attempts that revise the one before; the judge "tests" says how many tests each passes. Every machine
+    puts up its best attempt; equal answers are one candidate; the `finalists` with most tests passed are shown to one more trace, which
+    selects. The paper runs 10 machines of up to 8 calls, and selects among the top 3.
+
+    Between candidates with as many tests passed, the one that more machines put up goes first, then the shortest: the paper goes by
+    length alone. Where we differ otherwise: tests come from the judge, which runs them in whatever sandbox it likes, and are not
+    written by a second machine here, so that an attempt is not run against the other machines' tests unless the judge does so; a
+    machine ends when it passes `enough` tests, not when the model approves of its own work; the selection is one trace that writes no
+    tests.
 
     Fall-backs: an attempt without the judge's opinion counts as passing fewer than any other, so that without any opinion the majority
     decides; attempts without an answer are revised, but never put up; a lost attempt uses up its step; when the selection is lost or

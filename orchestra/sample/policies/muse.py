@@ -17,17 +17,21 @@ REPORT, INTEGRATE = "report", "integrate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Muse:
-    """`initial` traces; then from each of their `top` most uncertain steps `branches` continuations, up to `budget` traces in all; then one
-    report on each, and one trace that integrates the reports (ParallelMuse, Li et al. 2025, arXiv 2510.24698, "Functionality-Specified Partial
-    Rollout" and "Compressed Reasoning Aggregation"; its defaults are 1, 2, 3 and 8).
+    """Whole traces, continuations from their most uncertain steps, and one answer from reports on all of them (ParallelMuse, Li et al.
+    2025, arXiv 2510.24698).
 
-    A continuation shares its origin's prefix up to the step, which a prefix cache holds. Steps are taken in the order of their uncertainty
-    over all initial traces. Where we differ: one phase of branching; steps are the source's, not split by kind (thinking, tool call); reports
-    are written as soon as their trace ends, not one after the other; uncertainty is exp of the mean entropy of the renormalised top candidates
-    (`Step.uncertainty`), where the released code mixes renormalised and plain probabilities. `aggregate` "vote" takes the majority instead.
+    `initial` traces; then from each of their `top` most uncertain steps `branches` continuations, up to `budget` traces in all
+    ("partial rollout"); then one report on each, and one trace that integrates the reports ("compressed reasoning aggregation"). The
+    paper has 1, 2, 3 and 8.
 
-    Fall-backs: continuations for which there are too few steps are fresh traces; a lost report is replaced by the trace itself; with fewer
-    than two traces to integrate, or an integration that is lost or states no answer, the traces vote.
+    A continuation shares its origin's prefix up to the step, which a prefix cache holds. Steps are taken in the order of their
+    uncertainty over all initial traces. Where we differ: one phase of branching; steps are the source's, not split by kind (thinking,
+    tool call); reports are written as soon as their trace ends, not one after the other; uncertainty is exp of the mean entropy of the
+    renormalised top candidates (`Step.uncertainty`), where the released code mixes renormalised and plain probabilities. `aggregate`
+    "vote" takes the majority instead.
+
+    Fall-backs: continuations for which there are too few steps are fresh traces; a lost report is replaced by the trace itself; with
+    fewer than two traces to integrate, or an integration that is lost or states no answer, the traces vote.
     """
 
     budget: int = 8

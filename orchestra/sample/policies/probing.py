@@ -1,7 +1,7 @@
 """Policies that make running traces answer now, and go by what they say.
 
-On recorded Qwen3-8B traces, forced answers of running traces made votes worse by 2 to 3 points (`docs/sampling.md`). `Dynasor` and `ParallelProbe` let
-them vote all the same, because that is what was published; `ProbeRank` only lets them say which traces to give up.
+On recorded Qwen3-8B traces, forced answers of running traces made votes worse by 2 to 3 points (`docs/sampling.md`). `Dynasor` and
+`ParallelProbe` let them vote all the same, because that is what was published; `ProbeRank` only lets them say which traces to give up.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dynasor:
-    """Dynasor-CoT: a trace that gives the same answer `equal` times in a row is certain, and ends with it (Fu et al. 2024, "Efficiently serving
-    LLM reasoning programs with Certaindex", arXiv 2412.20993, and its "certainty probing").
+    """A trace that gives the same answer to `equal` probes in a row is certain, and ends with it (Dynasor-CoT: Fu et al. 2024, arXiv
+    2412.20993, "certainty probing").
 
-    Every trace is probed every `tokens_every` tokens; one that is certain is aborted, and its forced answer votes like a finished trace's.
-    With n=1 this is the paper's early exit, with more a majority over such traces. An unreadable or failed probe breaks the row. We differ in
-    that a probe counts whatever its words: Dynasor discards answers with words of doubt ("wait", "hmm"), and policies see no text.
+    Every trace is probed every `tokens_every` tokens; one that is certain is aborted, and its forced answer votes like a finished
+    trace's. With n=1 this is the paper's early exit, with more a majority over such traces. An unreadable or failed probe breaks the
+    row. We differ in that a probe counts whatever its words: Dynasor discards answers with words of doubt ("wait", "hmm"), and policies
+    see no text.
     """
 
     n: int = 1
@@ -102,16 +103,17 @@ class DynasorDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelProbe:
-    """Parallel-Probe: all traces answer every `tokens_every` tokens; those that keep off the majority are pruned, and a majority that keeps still
-    is the answer (arXiv 2602.03845, section 4, and the released configuration with the majority over active branches).
+    """All traces answer every `tokens_every` tokens; those that keep off the majority are pruned, and a majority that keeps still is
+    the answer (Parallel-Probe, arXiv 2602.03845, section 4, and its released configuration).
 
-    A round is over when every running trace has passed its next probe. Active are running traces, with their last probe, and finished ones,
-    with their answer. After more than `warmup` further rounds than the first, a running trace whose probe was not the majority's in
-    `patience` rounds on end is aborted. The run stops when the majority has been confirmed in `stable` rounds on end, or with the last trace.
+    A round is over when every running trace has passed its next probe. Active are running traces, with their last probe, and finished
+    ones, with their answer. After more than `warmup` further rounds than the first, a running trace whose probe was not the majority's
+    in `patience` rounds on end is aborted. The run stops when the majority has been confirmed in `stable` rounds on end, or with the
+    last trace.
 
-    We differ in two points. An unreadable answer never votes (in the released code it is an answer like others), and disagrees with every majority. The
-    paper does not count what probes cost; here the account holds it. Rounds expect traces that decode side by side: with fewer slots than
-    traces they wait for the last.
+    We differ in two points. An unreadable answer never votes (in the released code it is an answer like others), and disagrees with
+    every majority. The paper does not count what probes cost; here the account holds it. Rounds expect traces that decode side by side:
+    with fewer slots than traces they wait for the last.
     """
 
     n: int = 64
@@ -214,9 +216,10 @@ class ParallelProbeDecider:
 class ProbeRank:
     """Ours: forced answers only say which traces to give up when no more than `running` may go on after `at` tokens.
 
-    All `n` are launched. When the first trace has sampled `at` tokens, all that run are probed once, and the `running` stay whose answers are
-    shared by most traces (finished ones counted with their answers; ties by launch). Forced answers never vote: finished traces do, and
-    the rest is aborted when the posterior of their leader reaches `threshold` (as in `asc_events`). When a probe fails, its trace ranks last.
+    All `n` are launched. When the first trace has sampled `at` tokens, all that run are probed once, and the `running` stay whose
+    answers are shared by most traces (finished ones counted with their answers; ties by launch). Forced answers never vote: finished
+    traces do, and the rest is aborted when the posterior of their leader reaches `threshold` (as in `asc_events`). When a probe fails,
+    its trace ranks last.
     """
 
     n: int = 64

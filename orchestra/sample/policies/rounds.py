@@ -25,18 +25,19 @@ INVERSE_ENTROPY = Weight("entropy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialRefinement:
-    """One attempt, then `steps` - 1 more of which each is shown the ones before it; in the end all of them vote, each with the weight of the
-    inverse of its mean entropy (The Sequential Edge, Sharma & Chopra 2025, arXiv 2511.02309).
+    """One attempt after the other, each shown those before it; in the end all vote with the inverse of their mean entropy (The
+    Sequential Edge, Sharma & Chopra 2025, arXiv 2511.02309).
 
-    Where we differ: the paper continues one conversation, while here each step is a new prompt with the earlier attempts in it, which costs
-    the same reading; with `shown=1` it is PDR's sequential refinement (arXiv 2510.01123). Entropies are those of the top candidates, renormalised.
-    The paper's advantage over parallel samples is largely that 4,096 tokens a step cut reasoning short: compare at matched tokens and span.
+    Where we differ: the paper continues one conversation, while here each step is a new prompt with the earlier attempts in it, which
+    costs the same reading; with `shown=1` it is PDR's sequential refinement (arXiv 2510.01123). Entropies are those of the top
+    candidates. The paper's advantage over parallel samples is largely that 4,096 tokens a step cut reasoning short: compare at matched
+    tokens and span.
 
-    Fall-backs: a lost step uses up its turn and the next one goes on from what there is; a step without an answer is shown, but does not vote;
-    without scores every vote counts the same.
+    Fall-backs: a lost step uses up its turn and the next one goes on from what there is; a step without an answer is shown, but does
+    not vote; without scores every vote counts the same.
     """
 
-    steps: int
+    steps: int = 6
     shown: int | None = None
     """The latest attempts that a step sees; None for all."""
     weight: Weight = INVERSE_ENTROPY
@@ -89,23 +90,25 @@ class SequentialDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seat:
-    """`n` traces a round, of which each sees all that the round before it wrote, until the answers of a round agree (SEAT: Adaptive Termination
-    for Multi-round Parallel Reasoning, Xu et al. 2025, arXiv 2507.06829; its statistical and its threshold-free rule).
+    """`n` traces a round, of which each sees what the round before it wrote, until the answers of a round agree (SEAT: Adaptive
+    Termination for Multi-round Parallel Reasoning, Xu et al. 2025, arXiv 2507.06829).
 
-    A round's semantic entropy is that of its answers (`Tally.entropy`, bits). With `threshold`, the first round below it is the last. Without,
-    the secretary rule: `observe` rounds are only looked at, and the first later one whose entropy is below the lowest seen so far is the
-    last. The answer is the majority of the last round.
+    Both rules of the paper are here, the statistical and the threshold-free one. A round's semantic entropy is that of its answers
+    (`Tally.entropy`, bits). With `threshold`, the first round below it is the last. Without, the secretary rule: `observe` rounds are
+    only looked at, and the first later one whose entropy is below the lowest seen so far is the last. The answer is the majority of the
+    last round.
 
-    Where we differ: canonical answers are the clusters, not entailment; a round whose entropy is 0 stops under either rule, because none can
-    be lower; and a round has an entropy only when more than half of its traces state an answer, since what is silent neither agrees nor
-    disagrees.
+    Where we differ: canonical answers are the clusters, not entailment; a round whose entropy is 0 stops under either rule, because
+    none can be lower; and a round has an entropy only when more than half of its traces state an answer, since what is silent neither
+    agrees nor disagrees.
 
-    Fall-backs: lost traces are not shown; a round that is lost as a whole is tried again from the round before, as its turn; when the last
-    round states no answer, the latest one that does is the one that votes. With `n` = 1 the first answer has entropy 0 and is taken.
+    Fall-backs: lost traces are not shown; a round that is lost as a whole is tried again from the round before, as its turn; when the
+    last round states no answer, the latest one that does is the one that votes. With `n` = 1 the first answer has entropy 0 and is
+    taken.
     """
 
-    n: int
-    rounds: int
+    n: int = 8
+    rounds: int = 4
     threshold: float | None = None
     observe: int | None = None
     """Rounds that the secretary rule only looks at; None for `rounds` / e, rounded down, but one at least."""

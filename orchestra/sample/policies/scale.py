@@ -1,10 +1,10 @@
 """A few fast traces tell how hard a problem is, and that decides how much thinking it gets.
 
-SCALE (Xiao et al. 2025, arXiv 2512.00466, AAAI-26) decomposes a problem, scores the difficulty of each part, and works easy parts in System 1
-(no thinking), hard ones in System 2 (thinking). Two things of it are kept: the switch between the modes, and a budget by difficulty. `Scale`
-switches once for the whole problem; `scale_steps.ScaleSteps` does it part by part. By answer entropy instead of a judge the same rule is that
-of SeerSC (arXiv 2511.09345). All tokens that find out the difficulty count, which the paper leaves out: fast traces are kept or summary work,
-the judge's are judge work.
+SCALE (Xiao et al. 2025, arXiv 2512.00466, AAAI-26) decomposes a problem, scores the difficulty of each part, and works easy parts in
+System 1 (no thinking), hard ones in System 2 (thinking). Two things of it are kept: the switch between the modes, and a budget by
+difficulty. `Scale` switches once for the whole problem; `scale_steps.ScaleSteps` does it part by part, and `entropy.Seer` goes by the
+fast answers alone. All tokens that find out the difficulty count, which the paper leaves out: fast traces are kept or summary work, the
+judge's are judge work.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ DIFFICULTY = "difficulty"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """`fast` traces without thinking; then, by how hard the problem looks, as many thinking ones as `levels` says, and these vote.
+    """`fast` traces without thinking; then, by how hard the problem looks, as many thinking ones as `levels` says, and these vote
+    (after SCALE, Xiao et al. 2025, arXiv 2512.00466).
 
     signal "judge"      the judge "difficulty" (0 to 1) on the first fast trace to end
     signal "entropy"    semantic entropy of the fast answers, in bits; it needs no judge
@@ -39,8 +40,8 @@ class Scale:
 
     fast: int = 1
     levels: tuple[tuple[float, int], ...] = ((0.2, 1),)
-    """Difficulties above which so many thinking traces are launched, upwards; at or below the first the fast traces answer. The paper's best
-    threshold is 0.2."""
+    """Difficulties above which so many thinking traces are launched, upwards; at or below the first the fast traces answer. The paper's
+    best threshold is 0.2."""
     signal: Literal["judge", "entropy"] = "judge"
 
     def __post_init__(self) -> None:
@@ -123,13 +124,3 @@ class ScaleDecider:
         if votes:
             return votes.stop(f"{self.difficulty}, thinking")
         return Votes.of(self.quick).stop(f"{self.difficulty}, thinking states no answer, the fast traces vote")
-
-
-def seer(n: int, *, fast: int = 5, low: float = 0.6, high: float = 2.0) -> Scale:
-    """One thinking trace, n / 2 or `n` by the entropy of `fast` answers: up to `low` bits, up to `high`, above (SeerSC, arXiv 2511.09345).
-
-    Other than there, unanimous fast traces answer by themselves, and a budget of one trace begins above 0 bits.
-    """
-    if not 0 < low < high:
-        raise ValueError(f"give 0 < low < high, got {low} and {high}")
-    return Scale(fast=fast, levels=((0.0, 1), (low, max(1, n // 2)), (high, n)), signal="entropy")

@@ -18,20 +18,22 @@ OUTLINE, CHOOSE, STEP = "outline", "choose_outline", "step"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleSteps:
-    """`outlines` decompositions, of which one is chosen; then step by step: the judge "difficulty" scores the next step (0 to 1), up to
-    `threshold` the arm "fast" works it, above it the main source, which thinks, and either sees the outline and all steps before (SCALE,
-    arXiv 2512.00466: problem decomposition, difficulty assessment, mode selection, sequential execution).
+    """The problem is outlined, and each step of the outline is worked with or without thinking, by how hard a judge finds it (SCALE,
+    Xiao et al. 2025, arXiv 2512.00466).
 
-    Where we differ: a policy reads no text and cannot count the outline's steps, so that the first step that states an answer is the last; the
-    judge sees the steps worked so far and not titles alone; no score is forced on the last step; a lost call is not repeated for ever.
-    Outlines, the choice and the scores are counted.
+    `outlines` decompositions, of which one is chosen; then step by step: the judge "difficulty" scores the next step (0 to 1), up to
+    `threshold` the arm "fast" works it, above it the main source, which thinks, and either sees the outline and all steps before.
+
+    Where we differ: a policy reads no text and cannot count the outline's steps, so that the first step that states an answer is the
+    last; the judge sees the steps worked so far and not titles alone; no score is forced on the last step; a lost call is not repeated
+    for ever. Outlines, the choice and the scores are counted.
 
     The judge's group is the outline's trace and those of the steps so far, in this order; the prompts "step" and "difficulty" take the
     first text as the outline.
 
-    Fall-backs: without any outline the main source solves the problem at once; when the choice is lost, the first outline to end is used;
-    without an opinion a step is worked by thinking; a lost step uses up its turn; when `steps` are over without an answer, the main
-    source reads everything ("summarise") and has the last word.
+    Fall-backs: without any outline the main source solves the problem at once; when the choice is lost, the first outline to end is
+    used; without an opinion a step is worked by thinking; a lost step uses up its turn; when `steps` are over without an answer, the
+    main source reads everything ("summarise") and has the last word.
     """
 
     steps: int = 8

@@ -14,12 +14,13 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveConsistency:
-    """Adaptive-Consistency: sample one by one until the leader is safe (Aggarwal et al. 2023, arXiv 2305.11860, section 3, Beta criterion).
+    """One trace after the other until the leader is safe (Adaptive-Consistency, Aggarwal et al. 2023, arXiv 2305.11860, section 3, Beta
+    criterion).
 
-    After every end, stop when P(p1 > p2) of the two leading answers reaches `threshold`, at the latest after `n` traces; then the majority.
-    With `slots` above 1 so many traces run at once and each that ends is replaced, which the paper does not do; those that still run at the stop
-    are aborted. A trace without an answer and a lost one count as launched, but do not vote. `asc_events` is the same rule on traces that
-    were all launched at once.
+    After every end, stop when P(p1 > p2) of the two leading answers reaches `threshold`, at the latest after `n` traces; then the
+    majority. With `slots` above 1 so many traces run at once and each that ends is replaced, which the paper does not do; those that
+    still run at the stop are aborted. A trace without an answer and a lost one count as launched, but do not vote. `asc_events` is the
+    same rule on traces that were all launched at once.
     """
 
     n: int = 40
@@ -74,11 +75,11 @@ class AdaptiveConsistencyDecider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyStopping:
-    """Early-Stopping Self-Consistency, ESC: windows of `window` traces until one is unanimous (Li et al. 2024, arXiv 2401.10480, section 3).
+    """Windows of `window` traces until one is unanimous (Early-Stopping Self-Consistency, Li et al. 2024, arXiv 2401.10480, section 3).
 
     A window's traces run side by side, and the next window begins when all have ended. The answer of a unanimous window is the answer;
-    after `n` traces it is the majority of all. A window with a trace that was lost or has no answer is not unanimous, which the paper leaves
-    open: fewer votes would make agreement easier, not surer. The last window is smaller where `window` does not divide `n`.
+    after `n` traces it is the majority of all. A window with a trace that was lost or has no answer is not unanimous, which the paper
+    leaves open: fewer votes would make agreement easier, not surer. The last window is smaller where `window` does not divide `n`.
     """
 
     n: int = 40

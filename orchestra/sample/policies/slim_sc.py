@@ -18,18 +18,18 @@ from ..votes import Votes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlimSC:
-    """Self-consistency without near copies (Hong et al. 2025, arXiv 2509.13990, section 4).
+    """Self-consistency in which of two traces that think alike one is aborted (Slim-SC, Hong et al. 2025, arXiv 2509.13990, section 4).
 
-    From `start` tokens on, whenever a trace passes a multiple of `every`, the judge "similar" compares it with all running traces that have come
-    as far. Of a pair above `threshold`, one is aborted; those that finish have one vote each.
+    From `start` tokens on, whenever a trace passes a multiple of `every`, the judge "similar" compares it with all running traces that
+    have come as far. Of a pair above `threshold`, one is aborted; those that finish have one vote each.
 
     "random"       either, by `seed`
     "diversity"    the one that is more similar to the rest, by its mean over this round's pairs; at a tie the later one
 
-    The paper compares thoughts as they end, by an embedding, and its "diversity" looks at the thoughts inside a chain; here the judge is shown the
-    traces up to the same multiple of `every`, and may be any. The paper tunes `threshold` on each data set: there is no good one for all. A
-    score of None is unknown and prunes nothing. A pair that has lost one of its two to another pair, or to its end, is passed over, so that one
-    trace always goes on. n=64 means up to 2,016 pairs a round.
+    The paper compares thoughts as they end, by an embedding, and its "diversity" looks at the thoughts inside a chain; here the judge
+    is shown the traces up to the same multiple of `every`, and may be any. The paper tunes `threshold` on each data set: there is no
+    good one for all. A score of None is unknown and prunes nothing. A pair that has lost one of its two to another pair, or to its end,
+    is passed over, so that one trace always goes on. n=64 means up to 2,016 pairs a round.
     """
 
     n: int = 64

@@ -1,8 +1,8 @@
 """Several traces, then one that reads them all and answers.
 
-This is the text variant of ParaThinker (Native Parallel Thinking, arXiv 2509.04475): there the summary attends to the key–value caches of all
-paths with thought-specific position embeddings, which needs a model trained for it and a patched engine. Here it reads their text, which any
-model and engine can, at the price of reading all of it once more (`Account.prefill`).
+This is the text variant of ParaThinker (Native Parallel Thinking, arXiv 2509.04475): there the summary attends to the key–value caches
+of all paths with thought-specific position embeddings, which needs a model trained for it and a patched engine. Here it reads their
+text, which any model and engine can, at the price of reading all of it once more (`Account.prefill`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ SUMMARISE = "summarise"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryOfN:
-    """`n` traces; when `m` of them have ended the others are aborted, and one more trace reads those that ended and answers.
+    """`n` traces; when `m` of them have ended the others are aborted, and one more trace reads those that ended and answers (the text
+    variant of ParaThinker, arXiv 2509.04475).
 
-    Where we differ from ParaThinker: text in place of caches, as above; with its "first finish" rule it cuts all paths when the first ends and
-    reads what they have by then, while here only traces that ended are read.
+    Where we differ from ParaThinker: text in place of caches, as above; with its "first finish" rule it cuts all paths when the first
+    ends and reads what they have by then, while here only traces that ended are read.
 
-    Fall-backs: a single trace that ended answers itself; a summary that is lost or states no answer gives way to the majority of the traces.
+    Fall-backs: a single trace that ended answers itself; a summary that is lost or states no answer gives way to the majority of the
+    traces.
     """
 
-    n: int
+    n: int = 8
     m: int | None = None
     """Ended traces after which the summary begins; None for all."""
 

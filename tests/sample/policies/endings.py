@@ -62,6 +62,7 @@ class Table:
     judges: list[Judge] = field(default_factory=list)
     finished: dict[int, int] = field(default_factory=dict)
     """Tokens by trace."""
+    run: Run = field(init=False)
 
     def launch(self, first: int, launch: Launch) -> None:
         match launch.start:
@@ -79,6 +80,7 @@ class Table:
 
     def judge(self, judge: Judge) -> None:
         assert judge.groups
+        self.run.pending += 1
         self.judges.append(judge)
 
     def wake(self, wake: Wake) -> None:
@@ -89,13 +91,12 @@ def play(policy: Policy, data: st.DataObject, *, silent: bool = False) -> Outcom
     """A whole run in which traces and judges come to their ends in an order and with results that `data` draws: it stops, launches no more than it
     may, decides the same again, and says why. `silent`: no trace states an answer."""
     table = Table()
-    run = Run(policy, table, log=True)
+    run = table.run = Run(policy, table, log=True)
     run.post(BEGUN)
     needs = policy.needs
     for _ in range(20 * policy.most + 20):
         if run.stop is not None:
             break
-        run.pending = len(table.judges)
         moves = [("end", trace) for trace in table.running] + [("judge", number) for number in range(len(table.judges))]
         if needs.tokens_every:
             moves += [("progress", trace) for trace in table.running]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.account import Price
+from orchestra.sample.decisions import Stop
+from orchestra.sample.events import Begun, Event, Finished
 from orchestra.sample.outcome import Outcome
 from orchestra.sample.policies.adaptive import (
     Adaptive,
@@ -115,10 +117,21 @@ def test_one_trace_is_a_sample_of_one() -> None:
     assert seen(run(adaptive(1), ("7", 10))) == ("7", 10, 0, 10)
 
 
+def test_weights_that_nobody_has_leave_a_plain_majority() -> None:
+    # No trace of this pool has scores: every vote counts 1, and 8, which came first, does not win for that.
+    decider = self_consistency(3, weight=Weight("entropy")).decider()
+    events: list[Event] = [Begun(0), Finished(1, 0, "8", 10), Finished(2, 1, "7", 20), Finished(3, 2, "7", 30)]
+    assert [list(decider.on(event)) for event in events][-1] == [Stop("7", "3 votes are in", 1)]
+
+
+def test_uniform_weights_may_be_spelled_out() -> None:
+    assert adaptive(4, overtake=True, weight=Weight("uniform")) == adaptive(4, overtake=True)
+
+
 def test_a_budget_of_launches_ends_with_the_answer_of_the_moment() -> None:
     outcome = run(Budgeted(policy=staged((2, None), (3, None)), traces=2), *RACE)
     assert seen(outcome) == ("8", 30, 0, 20)
-    assert outcome.why == "budget: no more than 2 traces may be launched"
+    assert outcome.why == "budget: no more than 2 traces may be launched: 2 votes are in"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +157,7 @@ def test_contradictions_are_refused_when_a_policy_is_made(make: object, words: s
 votes = st.lists(st.tuples(st.sampled_from([None, "7", "8"]), st.integers(1, 50)), min_size=1, max_size=10)
 
 
+@settings(deadline=None)
 @given(votes)
 def test_corners_of_the_family_are_the_known_methods(traces: list[tuple[str | None, int]]) -> None:
     n = len(traces)
@@ -153,6 +167,7 @@ def test_corners_of_the_family_are_the_known_methods(traces: list[tuple[str | No
     assert everything.account.kept == sum(tokens for _, tokens in traces)
 
 
+@settings(deadline=None)
 @given(votes)
 def test_what_cannot_be_overtaken_would_have_won(traces: list[tuple[str | None, int]]) -> None:
     n = len(traces)

@@ -7,7 +7,7 @@ from random import Random
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Judge, Stop
@@ -82,6 +82,7 @@ def test_n_is_checked() -> None:
         BestOf(n=0)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 6), st.sampled_from(["best", "weighted"]))
 def test_it_survives_anything(random: Random, n: int, choose: Literal["best", "weighted"]) -> None:
     survives(BestOf(n=n, choose=choose), random)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Launch, Revise, Stop
@@ -99,6 +99,7 @@ def test_needs_name_only_the_prompts_that_can_occur() -> None:
     assert not Distilled(widths=(4,)).needs.purposes
 
 
+@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_distilled_rounds_end_however_their_traces_do(data: st.DataObject, silent: bool) -> None:
     widths = tuple(data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Launch, Stop
@@ -95,6 +95,7 @@ def test_parameters_are_checked() -> None:
         Seer(low=2, high=1)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 6), st.integers(1, 6))
 def test_it_survives_anything(random: Random, n: int, quick: int) -> None:
     survives(SemanticEntropy(n=n), random)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Branch, Launch, Revise, Stop
@@ -82,6 +82,7 @@ def test_a_single_survivor_is_not_integrated() -> None:
     assert decisions(Muse(budget=2), *events) == [Stop("7", "1 of 2 traces ended", 0)]
 
 
+@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_branches_end_however_their_traces_do(data: st.DataObject, silent: bool) -> None:
     budget = data.draw(st.integers(1, 5))

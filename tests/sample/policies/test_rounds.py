@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Fresh, Launch, Revise, Stop
@@ -143,6 +143,7 @@ def test_between_rounds_the_round_under_way_has_the_word_once_it_has_an_answer()
     assert decider.standing().answer == "9"
 
 
+@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_chains_end_however_their_steps_do(data: st.DataObject, silent: bool) -> None:
     policy = SequentialRefinement(steps=data.draw(st.integers(1, 5)), shown=data.draw(st.sampled_from([None, 1, 2])))
@@ -150,6 +151,7 @@ def test_chains_end_however_their_steps_do(data: st.DataObject, silent: bool) ->
     assert outcome.account.launched == policy.steps
 
 
+@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_rounds_end_however_their_traces_do(data: st.DataObject, silent: bool) -> None:
     rounds = data.draw(st.integers(1, 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Launch, Stop
@@ -99,6 +99,7 @@ def test_parameters_are_checked() -> None:
         EarlyStopping(n=4, window=0)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 6), st.integers(1, 6))
 def test_it_survives_anything(random: Random, n: int, width: int) -> None:
     survives(AdaptiveConsistency(n=n, slots=min(n, width)), random)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Abort, Launch, Revise, Stop
@@ -63,6 +63,7 @@ def test_the_standing_is_the_vote_until_the_summary_speaks() -> None:
     assert (decider.standing().answer, decider.standing().trace, decider.standing().posterior) == ("8", 2, None)
 
 
+@settings(deadline=None)
 @given(st.data(), st.booleans())
 def test_a_summary_ends_however_its_traces_do(data: st.DataObject, silent: bool) -> None:
     n = data.draw(st.integers(1, 5))
