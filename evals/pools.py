@@ -269,6 +269,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OrchestraError as error:
         log.print(f"pools: {error}", markup=False)
         return 1
+    except KeyboardInterrupt:
+        log.print(
+            f"interrupted; finished problems are kept in {args.out}.part, and the same command goes on from there", markup=False
+        )
+        return 130
     log.print(f"{args.out}: {describe(pool)}")
     return 0
 

@@ -1,15 +1,17 @@
 """Train a judge of running traces on a recorded pool: will two of them end in the same answer, or will one end in the right one?
 
-    python -m orchestra.training.judge --pool pool.jsonl --model models/countdown-6m --lengths 32 64 --out judges/countdown
-    python -m orchestra.training.judge --pool pool.jsonl --model Qwen/Qwen3-0.6B --lengths 500 --max-length 2048 --lr 2e-5 --out judges/qwen
-    python -m orchestra.training.judge --pool pool.jsonl --lengths 50% --out judges/bytes      # no checkpoint: a small model over bytes
+    python -m orchestra.training.judge --pool pool.jsonl.gz --init models/countdown-6m --lengths 24 48 --out judges/countdown
+    python -m orchestra.training.judge --pool pool.jsonl.gz --init Qwen/Qwen3-0.6B --lengths 500 --max-length 2048 --lr 2e-5 --out judges/qwen
+    python -m orchestra.training.judge --pool math.jsonl.gz --vocabulary 4096 --lengths 128 256 --out judges/math     # from scratch
 
 DeepPrune's recipe (arXiv 2510.08483): prefixes of traces of one problem, focal loss, the rarer class twice. Problems are split by a hash of
-their ids. What is reported, before training and after, is the area under the ROC curve *inside* held-out problems; the pooled one stands
-beside what knowing only the problem would get (`evals/ranking.py` says why). OUT becomes a folder for `ClassifierJudge`; it holds
-`metrics.jsonl`, and `training.json` with every argument. A run that is started again with the same arguments goes on from its last checkpoint.
+their ids; `--fold` holds out others, so that five judges with `--held-out 0.2 --fold 0` to `4` together are tested on every problem. What is
+reported, before training and after, is the area under the ROC curve *inside* held-out problems; the pooled one stands beside what knowing only
+the problem would get (`evals/ranking.py` says why). With `--even`, each problem gives as many questions of either answer as it can.
 
-What came of it on which machine, and how long it took, is in `docs/judges.md`.
+OUT becomes a folder for `ClassifierJudge`; it holds `metrics.jsonl`, and `training.json` with every argument. A run that was broken off, by
+Ctrl-C too, goes on from its last checkpoint when it is started again with the same arguments. It trains in bf16 on a GPU, and on the CPU where
+there is none.
 """
 
 from __future__ import annotations
@@ -31,15 +33,14 @@ from transformers.utils import logging as transformers_logging
 from orchestra.errors import ConfigError
 from orchestra.sample.judges.classifier import padded, probabilities
 from orchestra.sample.judges.reading import ASKED, Reader
-from orchestra.sample.pool import Pool
+from orchestra.sample.pool import Pool, PooledProblem
 
 from .focal_loss import focal_loss
-from .judge_model import start_from
+from .judge_checkpoint import METRICS, Checkpoint, Interrupted, heeding_ctrl_c
+from .judge_model import SMALLEST_VOCABULARY, Scratch, byte_tokenizer, learned_tokenizer, start_from
 from .judge_pairs import Example, examples, oversampled, split
 from .sft import learning_rate
 
-CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.jsonl"
 FACTS = "training.json"
 
 
@@ -64,75 +65,94 @@ class Questions:
 
 
 def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
-    """Train, save, and return the last metrics. Raises `ConfigError` for a pool that no judge can be trained on."""
+    """Train, save, and return the last metrics.
+
+    Raises `ConfigError` for a pool that no judge can be trained on, and `Interrupted` after a Ctrl-C.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lengths = tuple(args.lengths)
-    trained_on, held_out = split(pool.problems, args.held_out)
-    questions = examples(trained_on, args.question, lengths, most=args.questions, seed=args.seed)
+    trained_on, held_out = split(pool.problems, args.held_out, args.fold)
+    questions = examples(trained_on, args.question, lengths, most=args.questions, even=args.even, seed=args.seed)
     questions = oversampled(questions, args.oversample)
-    start = start_from(
-        args.model, args.question, lengths, max_length=args.max_length, hidden=args.hidden, layers=args.layers, seed=args.seed
-    )
+    start = start_from(_beginning(args, trained_on), args.question, lengths, max_length=args.max_length, seed=args.seed)
     training = Questions.read(questions, start.reader)
-    testing = Questions.read(examples(held_out, args.question, lengths, most=args.questions, seed=args.seed), start.reader)
+    testing = Questions.read(examples(held_out, args.question, lengths, most=args.test_questions, seed=args.seed), start.reader)
     model = start.model.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
     per_epoch = -(-len(questions) // args.batch)
-    steps = args.steps or round(per_epoch * args.epochs)
-    done, seconds = load_checkpoint(args.out, model, optimizer, device)
+    steps = args.steps or max(1, round(per_epoch * args.epochs))
+    checkpoint = Checkpoint(args.out, {**_values(args), "problems": len(pool.problems), "pool": pool.name})
+    done, seconds = checkpoint.load(model, optimizer)
     size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M parameters"
     sys.stderr.write(
-        f"{size}, {len(trained_on)} problems and {len(held_out)} held out, {len(questions)} questions, {steps} steps, {device}\n"
+        f"{size}, {len(trained_on)} problems and {len(held_out)} held out, {len(questions)} questions"
+        f" ({sum(one.label for one in questions)} yes), {steps} steps, {device}{f', on from step {done}' if done else ''}\n"
     )
     if not done:
-        (args.out / METRICS).unlink(missing_ok=True)
         report(args.out, {"step": 0, "held_out": rank(model, testing, args.batch)})
     precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
     order: list[int] = []
     started, losses = time.monotonic() - seconds, []
     last: dict[str, Any] = {}
-    while done < steps:
-        epoch, place = divmod(done, per_epoch)
-        if not place or not order:
-            order = random.Random(f"{args.seed}/{epoch}").sample(range(len(questions)), len(questions))
-        batch = order[place * args.batch : (place + 1) * args.batch]
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(done, peak=args.lr, steps=steps, warmup=min(args.warmup, steps // 10))
-        ids, mask = padded([training.rows[i] for i in batch], model.config.pad_token_id)
-        labels = torch.tensor([questions[i].label for i in batch], device=device)
-        model.train()
-        with precision:
-            logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-        loss = focal_loss(logits, labels, gamma=args.gamma, alpha=args.alpha)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.detach())
-        done += 1
-        if done % args.log_every == 0 or done == steps:
-            seconds = time.monotonic() - started
-            last = {"step": done, "loss": round(torch.stack(losses).mean().item(), 5), "seconds": round(seconds, 1)}
-            if done % (10 * args.log_every) == 0 or done == steps:
-                last["held_out"] = rank(model, testing, args.batch)
-            report(args.out, last)
-            losses = []
-        if done % args.save_every == 0 and done < steps:
-            save_checkpoint(args.out, model, optimizer, done, time.monotonic() - started)
+    with heeding_ctrl_c() as interrupted:
+        while done < steps:
+            epoch, place = divmod(done, per_epoch)
+            if not place or not order:
+                order = random.Random(f"{args.seed}/{epoch}").sample(range(len(questions)), len(questions))
+            batch = order[place * args.batch : (place + 1) * args.batch]
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(done, peak=args.lr, steps=steps, warmup=min(args.warmup, steps // 10))
+            ids, mask = padded([training.rows[i] for i in batch], model.config.pad_token_id)
+            labels = torch.tensor([questions[i].label for i in batch], device=device)
+            model.train()
+            with precision:
+                logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+            loss = focal_loss(logits, labels, gamma=args.gamma, alpha=args.alpha)
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            losses.append(loss.detach())
+            done += 1
+            if done % args.log_every == 0 or done == steps:
+                seconds = time.monotonic() - started
+                last = {"step": done, "loss": round(torch.stack(losses).mean().item(), 5), "seconds": round(seconds, 1)}
+                if done % (10 * args.log_every) == 0 or done == steps:
+                    last["held_out"] = rank(model, testing, args.batch)
+                report(args.out, last)
+                losses = []
+            if done < steps and (done % args.save_every == 0 or interrupted):
+                checkpoint.save(model, optimizer, done, time.monotonic() - started)
+            if done < steps and interrupted:
+                raise Interrupted(f"stopped after {done} of {steps} steps; the same command goes on from {checkpoint.path}")
     start.save(args.out)
     facts = {
-        "arguments": {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()},
+        "arguments": _values(args),
         "pool": pool.name,
         "problems": [len(trained_on), len(held_out)],
         "questions": len(training.rows),
         "yes": sum(example.label for example in questions),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         "torch": torch.__version__,
         "last": last,
     }
     (args.out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    (args.out / CHECKPOINT).unlink(missing_ok=True)
+    checkpoint.path.unlink(missing_ok=True)
     return last
+
+
+def _beginning(args: argparse.Namespace, trained_on: Sequence[PooledProblem]) -> str | Scratch:
+    if args.init is not None:
+        return str(args.init)
+    texts = (text for problem in trained_on for text in (problem.text, *(trace.text or "" for trace in problem.traces)))
+    tokenizer = learned_tokenizer(texts, args.vocabulary) if args.vocabulary else byte_tokenizer()
+    return Scratch(hidden=args.hidden, layers=args.layers, tokenizer=tokenizer)
+
+
+def _values(args: argparse.Namespace) -> dict[str, Any]:
+    """As JSON has them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
 
 
 @torch.no_grad()
@@ -168,23 +188,6 @@ def report(out: Path, entry: dict[str, Any]) -> None:
         file.write(line + "\n")
 
 
-def save_checkpoint(out: Path, model: Any, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
-    """The old checkpoint stays until the new one is whole."""
-    unfinished = out / f"{CHECKPOINT}.part"
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}, unfinished)
-    unfinished.rename(out / CHECKPOINT)
-
-
-def load_checkpoint(out: Path, model: Any, optimizer: torch.optim.Optimizer, device: torch.device) -> tuple[int, float]:
-    """Steps done and seconds taken, after the checkpoint in `out` or (0, 0.0)."""
-    if not (out / CHECKPOINT).exists():
-        return 0, 0.0
-    state = torch.load(out / CHECKPOINT, map_location=device, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["step"], state["seconds"]
-
-
 def length(text: str) -> float:
     """ "64" tokens, or "50%" of the trace."""
     value = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
@@ -200,13 +203,19 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--question", choices=ASKED, default="same_answer")
     data.add_argument("--lengths", type=length, nargs="+", required=True, help="prefixes: tokens, or shares such as 50%%")
     data.add_argument("--questions", type=int, default=64, help="most a problem and length")
+    data.add_argument("--even", action="store_true", help="as many of either answer from each problem as there are")
+    data.add_argument("--test-questions", type=int, default=256, help="most a held-out problem and length")
     data.add_argument("--held-out", type=float, default=0.3, help="share of the problems")
+    data.add_argument("--fold", type=int, default=0, help="which problems are held out, from 0")
     data.add_argument("--out", type=Path, required=True, help="folder for the judge")
     shape = parser.add_argument_group("model")
-    shape.add_argument("--model", help="folder or Hub id of a checkpoint; without it, a small one over bytes")
+    shape.add_argument("--init", help="folder or Hub id of a transformers checkpoint; without it, a small Llama from scratch")
+    shape.add_argument(
+        "--vocabulary", type=int, default=0, help="tokens to learn from the traces, for a model from scratch; 0 for bytes"
+    )
     shape.add_argument("--max-length", type=int, default=1024, help="tokens of a question")
-    shape.add_argument("--hidden", type=int, default=256, help="of the one over bytes")
-    shape.add_argument("--layers", type=int, default=4, help="of the one over bytes")
+    shape.add_argument("--hidden", type=int, default=256, help="of the one from scratch")
+    shape.add_argument("--layers", type=int, default=4, help="of the one from scratch")
     optimisation = parser.add_argument_group("optimisation")
     optimisation.add_argument("--gamma", type=float, default=2.0, help="of the focal loss")
     optimisation.add_argument("--alpha", type=float, default=0.5, help="weight of yes in it")
@@ -223,6 +232,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not 0 < args.held_out < 1:
         parser.error(f"--held-out is a share between 0 and 1, got {args.held_out}")
+    if args.fold < 0 or args.held_out * (args.fold + 1) > 1 + 1e-9:
+        parser.error(f"--fold {args.fold} of --held-out {args.held_out} begins beyond the last problem: count folds from 0")
+    if args.vocabulary and (args.init or args.vocabulary < SMALLEST_VOCABULARY):
+        parser.error(f"--vocabulary is for a model from scratch (no --init), of {SMALLEST_VOCABULARY} tokens at least, or 0")
     args.out.mkdir(parents=True, exist_ok=True)
     return args
 
@@ -232,8 +245,12 @@ def main() -> None:
 
     args = parse()
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         train(args, read_pool(args.pool))
+    except Interrupted as stop:
+        sys.stderr.write(f"{stop}\n")
+        raise SystemExit(130) from None
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

@@ -1,17 +1,20 @@
 """The model that a judge starts from: any sequence classifier or language model of transformers, the shipped Countdown model, or none.
 
 A checkpoint with a `countdown.json` reads token ids of the Countdown language as they were sampled. Any other keeps its own tokenizer and
-reads texts. Without a checkpoint a small Llama over bytes is made, which reads anything and knows nothing.
+reads texts. Without a checkpoint a small Llama is made, which knows nothing: over bytes, or over byte pairs learned from the traces, so that a
+row of the same length shows it more of them.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
 from orchestra.countdown import notation
@@ -21,6 +24,7 @@ from orchestra.errors import ConfigError
 from orchestra.sample.judges.reading import Asked, JudgeCard, Reader
 
 _BYTE_MARKERS = ("<pad>", "<first>", "<separator>", "<last>")
+SMALLEST_VOCABULARY = len(_BYTE_MARKERS) + 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,24 @@ class _Markers(NamedTuple):
     """Only in the Countdown language, which has no word for most words."""
 
 
-def start_from(
-    checkpoint: str | None, question: Asked, lengths: tuple[float, ...], *, max_length: int, hidden: int, layers: int, seed: int
-) -> Start:
-    """Open a checkpoint (a folder or a Hub id), or make a small model over bytes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """A model that is made, not opened."""
+
+    hidden: int
+    layers: int
+    tokenizer: Tokenizer
+
+
+def start_from(start: str | Scratch, question: Asked, lengths: tuple[float, ...], *, max_length: int, seed: int) -> Start:
+    """Open a checkpoint (a folder or a Hub id), or make a small model.
 
     Raises `ConfigError` for a checkpoint that transformers cannot load as a classifier with a fast tokenizer.
     """
     torch.manual_seed(seed)  # the head is always new
-    if checkpoint is None:
-        return _bytes(question, lengths, max_length, hidden, layers)
+    if isinstance(start, Scratch):
+        return _made(start, question, lengths, max_length)
+    checkpoint = start
     if (Path(checkpoint) / COUNTDOWN_CARD).is_file():
         read_countdown_card(Path(checkpoint))
         tokenizer = Tokenizer.from_file(str(Path(checkpoint) / "tokenizer.json"))
@@ -105,20 +117,39 @@ def byte_tokenizer() -> Tokenizer:
     """One token a byte of UTF-8, after four markers."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: token for token, word in enumerate((*_BYTE_MARKERS, *alphabet))}
-    tokenizer = Tokenizer(models.BPE(vocabulary, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    return _over_bytes(Tokenizer(models.BPE(vocabulary, [])))
+
+
+def learned_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
+    """Byte pairs of `texts`, at most `size` tokens with the four markers and all bytes: it reads anything, too. The same texts give the same."""
+    tokenizer = _over_bytes(Tokenizer(models.BPE()), words=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(_BYTE_MARKERS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    learned = json.loads(tokenizer.to_str())["model"]
+    # Made again without special tokens: a trace that spells a marker must not become one.
+    model = models.BPE(learned["vocab"], [(one, other) for one, other in learned["merges"]])
+    return _over_bytes(Tokenizer(model), words=True)
+
+
+def _over_bytes(tokenizer: Tokenizer, *, words: bool = False) -> Tokenizer:
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=words)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
-def _bytes(question: Asked, lengths: tuple[float, ...], max_length: int, hidden: int, layers: int) -> Start:
-    tokenizer = byte_tokenizer()
+def _made(scratch: Scratch, question: Asked, lengths: tuple[float, ...], max_length: int) -> Start:
     pad, first, separator, last = range(len(_BYTE_MARKERS))
+    hidden = scratch.hidden
     config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=scratch.tokenizer.get_vocab_size(),
         hidden_size=hidden,
         intermediate_size=64 * max(1, round(hidden * 8 / 3 / 64)),
-        num_hidden_layers=layers,
+        num_hidden_layers=scratch.layers,
         num_attention_heads=max(1, hidden // 64),
         max_position_embeddings=max_length,
         pad_token_id=pad,
@@ -127,4 +158,4 @@ def _bytes(question: Asked, lengths: tuple[float, ...], max_length: int, hidden:
     )
     config.num_labels = 1
     card = JudgeCard(question=question, lengths=lengths, max_length=max_length, first=first, separator=separator, last=last)
-    return Start(LlamaForSequenceClassification(config), Reader(card, tokenizer))  # type: ignore[no-untyped-call]
+    return Start(LlamaForSequenceClassification(config), Reader(card, scratch.tokenizer))  # type: ignore[no-untyped-call]

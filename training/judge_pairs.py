@@ -27,17 +27,32 @@ class Example:
 
 
 def examples(
-    problems: Iterable[PooledProblem], question: Asked, lengths: Sequence[float], *, most: int, seed: int = 0
+    problems: Iterable[PooledProblem], question: Asked, lengths: Sequence[float], *, most: int, even: bool = False, seed: int = 0
 ) -> list[Example]:
-    """Up to `most` questions a problem and length, drawn at random."""
+    """Up to `most` questions a problem and length, drawn at random.
+
+    `even` draws as many of either answer from a problem as there are, up to half of `most`: then which problem it is tells less about the
+    answer, and what the traces say tells more.
+    """
     found: list[Example] = []
     for problem in problems:
         rng = random.Random(f"{seed}/{problem.id}")
         for length in lengths:
-            groups = askable(problem, question, length)
-            chosen = groups if len(groups) <= most else rng.sample(groups, most)
-            found += [Example(problem=problem, traces=group, length=length, label=label_of(problem, group)) for group in chosen]
+            asked = [
+                Example(problem=problem, traces=group, length=length, label=label_of(problem, group))
+                for group in askable(problem, question, length)
+            ]
+            found += _even(asked, most, rng) if even else _some(asked, most, rng)
     return found
+
+
+def _some(asked: list[Example], most: int, rng: random.Random) -> list[Example]:
+    return asked if len(asked) <= most else rng.sample(asked, most)
+
+
+def _even(asked: list[Example], most: int, rng: random.Random) -> list[Example]:
+    """A problem on which all agree gives half of `most`, too."""
+    return [one for label in (False, True) for one in _some([one for one in asked if one.label is label], most // 2, rng)]
 
 
 def oversampled(found: Sequence[Example], times: int) -> list[Example]:
@@ -57,11 +72,11 @@ def oversampled(found: Sequence[Example], times: int) -> list[Example]:
     return [copy for example in found for copy in [example] * (times if example.label is rare else 1)]
 
 
-def split(problems: Sequence[PooledProblem], share: float) -> tuple[list[PooledProblem], list[PooledProblem]]:
-    """Problems to train on, and those held out. Raises `ConfigError` when either side has fewer than two."""
+def split(problems: Sequence[PooledProblem], share: float, fold: int = 0) -> tuple[list[PooledProblem], list[PooledProblem]]:
+    """Problems to train on, and those held out in this fold. Raises `ConfigError` when either side has fewer than two."""
     sides: tuple[list[PooledProblem], list[PooledProblem]] = [], []
     for problem in problems:
-        sides[is_held_out(problem, share)].append(problem)
+        sides[is_held_out(problem, share, fold)].append(problem)
     if min(map(len, sides)) < 2:
         raise ConfigError(
             f"{len(problems)} problems, of which {share:.0%} are held out, leave {len(sides[0])} to train on and {len(sides[1])} to test "

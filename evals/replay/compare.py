@@ -122,9 +122,9 @@ class _Comparison:
     def power(self, rows: Sequence[Row]) -> list[str]:
         """How small a difference these problems can show, in words."""
         differences = [row.difference for row in rows if row.difference is not None]
-        if not differences:
+        visible = [100 * smallest_visible(Interval(one.value, one.low, one.high)) for one in differences if one.low < one.high]
+        if not visible:
             return []
-        visible = [100 * smallest_visible(Interval(one.value, one.low, one.high)) for one in differences]
         low, high = f"{min(visible):.1f}", f"{max(visible):.1f}"
         reach = low if low == high else f"{low} to {high}"
         note = (

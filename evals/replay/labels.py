@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 LINE = 12.0
-_WIDTH = 5.7  # of a letter, in units of a picture whose text is 10.5 high
-_DISTANCES = (8.0, 18.0, 30.0, 44.0, 60.0, 80.0)
-_DIRECTIONS = ((1, 0), (-1, 0), (0, -1), (0, 1), (0.8, -0.7), (0.8, 0.7), (-0.8, -0.7), (-0.8, 0.7))
+_WIDTH = 6.4  # of a letter in a wide face (DejaVu Sans), in units of a picture whose text is 10.5 high
+_DISTANCES = (8.0, 18.0, 30.0, 44.0, 60.0, 80.0, 105.0, 135.0)
+_DIRECTIONS = (
+    *((1, 0), (-1, 0), (0, -1), (0, 1), (0.8, -0.7), (0.8, 0.7), (-0.8, -0.7), (-0.8, 0.7)),
+    *((0.4, -0.9), (0.4, 0.9), (-0.4, -0.9), (-0.4, 0.9)),
+)
 _SAME = 12.0
 """Labels closer to their point than this need no line to it."""
 
@@ -69,13 +72,20 @@ def _candidates(x: float, y: float, lines: Sequence[str]) -> Iterable[tuple[Box,
 def _cost(box: Box, distance: float, inside: Box, solid: Iterable[Box], soft: Iterable[Box]) -> float:
     outside = box.area - box.shared(inside)
     hard = sum(map(box.shared, solid))
-    return distance + 20 * (outside + hard) + 0.3 * sum(map(box.shared, soft))
+    return distance + 40 * (outside + hard) + 0.3 * sum(map(box.shared, soft))
+
+
+def pieces(spec: str) -> list[str]:
+    """A policy's name in the parts between which it may be broken."""
+    return re.split(r"(?<=[:,|])", spec)
 
 
 def wrapped(spec: str, width: int, *, most: int | None = None) -> list[str]:
-    """A policy's name on lines of `width` letters, broken after its signs; at most `most` lines, the last one cut short."""
+    """A policy's name on lines of `width` letters, broken after its signs, and after underscores where need be; at most `most` lines, the
+    last one cut short."""
     lines = [""]
-    for piece in re.split(r"(?<=[:,|])", spec):
+    short = [part for piece in pieces(spec) for part in ([piece] if len(piece) <= width else re.split(r"(?<=_)", piece))]
+    for piece in short:
         while len(piece) > width:
             lines.append(piece[:width])
             piece = piece[width:]

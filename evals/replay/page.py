@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from . import table
+from .labels import pieces
 from .plot import HEIGHT, SHAPES, STYLE, WIDTH, colours, panel
 from .results import Report
 
@@ -21,6 +22,7 @@ def frontier_page(report: Report) -> str:
         "tokens": table.tokens,
         "share": table.share,
         "signed": table.signed,
+        "pieces": pieces,
     }
     template = environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
     return template.render(

@@ -19,17 +19,26 @@ from .table import percent, plus_minus, signed, tokens
 
 Axis = Literal["tokens", "span"]
 
-WIDTH, HEIGHT = 460, 350
+WIDTH, HEIGHT = 460, 380
 _PLOT = Box(42, 30, WIDTH - 12, HEIGHT - 40)
-_COLOURS = 8
+_COLOURS = 12
+_DIGITS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (6, (1, 1.5, 2, 3, 4, 5, 6, 8)),
+    (20, (1, 2, 3, 5)),
+    (400, (1, 2, 5)),
+    (math.inf, (1,)),
+)
+"""Ticks in each decade, by how far the axis reaches."""
 _MARKED = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 STYLE = """
 svg { --card: #fff; --ink: #16191f; --soft: #59636f; --grid: #e6e9ee; --band: #dfe6f2; --curve: #6f7f99;
-  --c0: #1d5fd1; --c1: #c2410c; --c2: #127a45; --c3: #9333b8; --c4: #b3261e; --c5: #0e7490; --c6: #8a6100; --c7: #be185d; }
+  --c0: #1d5fd1; --c1: #c2410c; --c2: #127a45; --c3: #9333b8; --c4: #b3261e; --c5: #0e7490; --c6: #8a6100; --c7: #be185d;
+  --c8: #4d7c0f; --c9: #4f46e5; --c10: #78716c; --c11: #9f5f4b; }
 @media (prefers-color-scheme: dark) {
   svg { --card: #161a21; --ink: #e7eaef; --soft: #9fa9b7; --grid: #272e38; --band: #263247; --curve: #8d9db8;
-    --c0: #7eb0ff; --c1: #ff9147; --c2: #4fce8f; --c3: #d29bf0; --c4: #ff8078; --c5: #5cc8e0; --c6: #e0b84a; --c7: #ff8ab8; }
+    --c0: #7eb0ff; --c1: #ff9147; --c2: #4fce8f; --c3: #d29bf0; --c4: #ff8078; --c5: #5cc8e0; --c6: #e0b84a; --c7: #ff8ab8;
+    --c8: #a5d64f; --c9: #a5a8ff; --c10: #b8b0a8; --c11: #d9a08c; }
 }
 """
 SHAPES = """
@@ -159,7 +168,14 @@ class _Panel:
         last = -math.inf
         for point in self._report.curve:
             x, y = self._at(point)
-            if point.traces in _MARKED and _PLOT.left <= x <= _PLOT.right and y + 12 <= _PLOT.bottom and x - last > 14:
+            hidden = any(abs(mark.x - x) < 11 and -5 < mark.y - y < 20 for mark in self._marks)
+            if (
+                point.traces in _MARKED
+                and _PLOT.left <= x <= _PLOT.right
+                and y + 12 <= _PLOT.bottom
+                and x - last > 14
+                and not hidden
+            ):
                 last = x
                 yield x, y + 12, str(point.traces)
 
@@ -229,9 +245,7 @@ def _even_ticks(low: float, high: float) -> list[float]:
 
 def _log_ticks(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if high / low < 400 else (1,)
-    if high / low < 6:
-        digits = (1, 1.5, 2, 3, 4, 5, 6, 8)  # type: ignore[assignment]
+    digits = next(digits for reach, digits in _DIGITS if high / low < reach)
     return [tick for decade in decades for digit in digits if low <= (tick := digit * 10.0**decade) <= high]
 
 

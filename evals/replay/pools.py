@@ -20,6 +20,8 @@ def open_pools(paths: Sequence[Path]) -> Pool:
 
 
 def _open(path: Path) -> list[Pool]:
+    if path.name == ROWS and path.is_file():
+        return [read_run(path.parent)]
     if not path.is_dir():
         return [read_pool(path)]
     if (path / ROWS).exists():

@@ -7,7 +7,9 @@ front as it launches. So two policies differ by what they decide and not by what
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,7 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from orchestra.errors import ConfigError
 from orchestra.sample.account import Account
@@ -67,11 +72,13 @@ class Resampling:
         traces = len(problem.traces)
         return Random(f"{self.seed} {problem.id} {number}").sample(range(traces), traces)
 
-    def play(self, policy: Policy, problem: PooledProblem) -> Played:
+    def play(self, policy: Policy, problem: PooledProblem, *, tick: Callable[[], None] = lambda: None) -> Played:
+        """`tick` is called before each resample, and what it raises ends the play."""
         right = right_answers(problem)
         verdicts = bytearray()
         accounts: list[Account] = []
         for number in range(self.resamples):
+            tick()
             outcome = replay(policy, self.pool, problem, self.order(problem, number), rules=self.rules)
             verdicts.append(outcome.answer in right)
             accounts.append(outcome.account)
@@ -140,8 +147,9 @@ def run(resampling: Resampling, *, processes: int = 1, advance: Callable[[], Non
         for task in tasks:
             keep(task, _work_on(resampling, *task))
     else:
-        with _workers(_lean(resampling), processes) as workers:
-            futures = {workers.submit(_work, *task): task for task in tasks}
+        with _workers(resampling, processes) as workers:
+            with _interrupts_held():
+                futures = {workers.submit(_work, *task): task for task in tasks}
             for future in _as_they_end(futures):
                 keep(futures[future], future.result())
     return Results(
@@ -170,15 +178,36 @@ def _lean(resampling: Resampling) -> Resampling:
 
 @contextmanager
 def _workers(resampling: Resampling, processes: int) -> Iterator[ProcessPoolExecutor]:
-    workers = ProcessPoolExecutor(
-        min(processes, steps(resampling)), mp_context=get_context("spawn"), initializer=_begin, initargs=(resampling,)
-    )
+    spawn = get_context("spawn")
+    leaving = spawn.Event()
+    with TemporaryDirectory(prefix="orchestra-replay-") as folder:
+        # Through a file: the pipe to a worker that dies before it has read so much would block for ever.
+        file = Path(folder) / "resampling.pickle"
+        file.write_bytes(pickle.dumps(_lean(resampling)))
+        workers = ProcessPoolExecutor(
+            min(processes, steps(resampling)), mp_context=spawn, initializer=_begin, initargs=(file, leaving)
+        )
+        try:
+            yield workers
+        except BrokenProcessPool as error:
+            raise ConfigError("a replay process died, perhaps for want of memory: try again with `--processes 1`") from error
+        finally:
+            leaving.set()  # asked, not killed: the executor waits for ever for the rest of a result that a killed worker has half written
+            workers.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until all workers are started. They inherit this, so that none prints a traceback or dies while others start, which the
+    executor does not survive."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield workers
-    except BrokenProcessPool as error:
-        raise ConfigError("a replay process died, perhaps for want of memory: try again with `--processes 1`") from error
+        yield
     finally:
-        workers.shutdown(cancel_futures=True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _as_they_end(futures: Collection[Future[Played | Majority]]) -> Iterator[Future[Played | Majority]]:
@@ -188,14 +217,28 @@ def _as_they_end(futures: Collection[Future[Played | Majority]]) -> Iterator[Fut
         yield from ended
 
 
-_resampling: Resampling | None = None
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    resampling: Resampling
+    leaving: Event
+
+    def tick(self) -> None:
+        if self.leaving.is_set():
+            raise _Left
+
+
+class _Left(Exception):
+    """The parent waits for no result any more."""
+
+
+_worker: _Worker | None = None
 """Of a worker process; set once, when it starts."""
 
 
-def _begin(resampling: Resampling) -> None:
-    global _resampling
-    _resampling = resampling
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the parent says what there is to say
+def _begin(file: Path, leaving: Event) -> None:
+    global _worker
+    _worker = _Worker(pickle.loads(file.read_bytes()), leaving)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group, and ending the workers is the parent's part
     if parent := parent_process():
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
@@ -207,11 +250,11 @@ def _follow(parent: BaseProcess) -> None:
 
 
 def _work(policy: int, problem: int) -> Played | Majority:
-    assert _resampling is not None
-    return _work_on(_resampling, policy, problem)
+    assert _worker is not None
+    return _work_on(_worker.resampling, policy, problem, tick=_worker.tick)
 
 
-def _work_on(resampling: Resampling, policy: int, problem: int) -> Played | Majority:
+def _work_on(resampling: Resampling, policy: int, problem: int, *, tick: Callable[[], None] = lambda: None) -> Played | Majority:
     """`policy` -1 stands for the plain majorities."""
     where = resampling.pool.problems[problem]
-    return resampling.vote(where) if policy < 0 else resampling.play(resampling.policies[policy], where)
+    return resampling.vote(where) if policy < 0 else resampling.play(resampling.policies[policy], where, tick=tick)

@@ -17,7 +17,7 @@ _NAME = 17
 
 def view(report: Report) -> RenderableType:
     """The comparison, the sets if there are several, what was left out, and notes."""
-    parts: list[RenderableType] = [_policies(report)]
+    parts: list[RenderableType] = [_policies(report), _legend(report)]
     if len(report.groups) > 1:
         parts.append(_sets(report))
     parts.extend(_remarks(report))
@@ -40,16 +40,19 @@ def _policies(report: Report) -> Table:
             _two(*matched(row.at_tokens, report)),
             _two(*matched(row.at_span, report)),
         )
+    return table
+
+
+def _legend(report: Report) -> Text:
     lines = [
         "accuracy: % ± standard error over problems · tokens: all sampled · span: on",
         "the critical path, both with their share of the baseline's · −: paired",
         "difference in points with 95 % interval, to the baseline and to a plain",
         "majority of as many traces as sample the same tokens, or have the same span",
     ]
-    if any(row.at_tokens.out_of_reach or row.at_span.out_of_reach for row in report.rows):
+    if any("*" in matched(found, report)[0] for row in report.rows for found in (row.at_tokens, row.at_span)):
         lines.append("*: for over a tenth of the problems no majority of this pool costs the same")
-    table.caption = "\n".join(lines)
-    return table
+    return Text("\n".join([*lines, ""]), "dim italic")
 
 
 def _sets(report: Report) -> Table:
@@ -80,7 +83,6 @@ def _table(title: str) -> Table:
         title=title,
         title_justify="left",
         header_style="bold",
-        caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=0,

@@ -82,6 +82,7 @@ class ChatSource:
             temperature=self._temperature,
             seed=None if self._seed is None else zlib.crc32(f"{self._seed}/{self._problem_id}/{trace.id}".encode()),
             session=trace.session,
+            traceparent=trace.traceparent,
             on_text=lambda text: _hear(trace, heard, text),
         )
         reply: Reply | None = None

@@ -29,7 +29,7 @@ from ..user_modules import imported, public
 from .policy import Policy
 from .weights import Kind, Weight
 
-RECOMMENDED = "adaptive:n=14,m=9,weight=length"
+RECOMMENDED = "adaptive:n=16,m=10,weight=length"
 """Majority voting of 64 at a fifth of its tokens and half its span (`docs/sampling.md` has the replays)."""
 
 _PLACES: Mapping[str, str] = {

@@ -60,7 +60,7 @@ async def sample(
     """Try `problem` many times at once, as `policy` decides, and return the answer with its account.
 
         async with open_chat("vllm", model="models/qwen3-8b") as chat:
-            sampled = await sample("How many …?", chat, policy="adaptive:n=14,m=9,weight=length")
+            sampled = await sample("How many …?", chat, policy="adaptive:n=16,m=10,weight=length")
             print(sampled.answer, sampled.outcome.why, sampled.outcome.account.work)
 
     Args:

@@ -55,6 +55,8 @@ class LiveTrace:
     """Its answer in its own words."""
     tree: RunTree | None = field(default=None, repr=False)
     """Its run tree, from its start on, where the source has one: chats and recordings have not."""
+    traceparent: str | None = field(default=None, repr=False)
+    """Goes with its requests, and with those of its threads (`engine.Request.traceparent`)."""
     state: object = field(default=None, repr=False)
     """The source's own."""
 

@@ -115,6 +115,7 @@ class TextSource:
                 session=trace.session,
                 observer=(lambda event: self._observe(trace, state, event)) if trace.watched else None,
                 on_start=begin,
+                traceparent=trace.traceparent,
             )
         finally:
             if trace.tree is not None:
@@ -142,6 +143,7 @@ class TextSource:
             sampling=Sampling(max_tokens=room, stop_token_ids=self._tokenizer.end_ids, logprobs=False),
             session=trace.session,
             priority=_PROBE_PRIORITY,
+            traceparent=trace.traceparent,
             on_abort=lambda completion: _add(trace.lost_probes, _usage(completion, len(prompt), granted=room)),
         )
         completion = await self.engine.generate(request)

@@ -39,7 +39,8 @@ def test_a_live_run_on_it_decides_what_a_replay_decides(policy: Policy, pace: fl
 def test_a_forked_trace_takes_its_span_and_costs_its_work() -> None:
     pool = Pool("forked", [PooledProblem(id="p", text="", gold="7", traces=[recorded(90, "7", span=30)])])
     outcome = run_virtual(run_live(self_consistency(1), PoolSource(pool, pool.problems[0], [0])))
-    assert (outcome.account.kept, outcome.account.span, outcome.account.seconds) == (90, 30, pytest.approx(30))
+    assert (outcome.account.kept, outcome.account.span) == (90, 30)
+    assert outcome.account.seconds == pytest.approx(30)
 
 
 def test_words_are_as_large_a_share_of_the_text_as_of_the_tokens() -> None:

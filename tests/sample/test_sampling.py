@@ -48,9 +48,9 @@ def scripted(*texts: str) -> ScriptedChat:
 def test_the_recommended_policy_needs_no_more_than_a_problem_and_a_source() -> None:
     sampled = pooled()
     assert sampled.answer == "7"
-    assert sampled.outcome.account.launched == 14
-    assert len(sampled.traces) == 14
-    assert RECOMMENDED.startswith("adaptive:n=14")
+    assert sampled.outcome.account.launched == 16
+    assert len(sampled.traces) == 16
+    assert RECOMMENDED.startswith("adaptive:n=16,m=10")
 
 
 def test_the_answer_is_in_the_words_of_the_trace_that_speaks_for_it() -> None:

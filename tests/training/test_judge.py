@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +18,23 @@ pytest.importorskip("transformers", reason="training needs transformers")
 from judge_pool import telling_pool
 from orchestra.training import judge
 from orchestra.training.focal_loss import focal_loss
+from orchestra.training.judge_checkpoint import CHECKPOINT, METRICS, Checkpoint
 
 from orchestra.errors import ConfigError
 from orchestra.sample.judges.classifier import Classifier, PoolClassifier
 from orchestra.sample.pool import Pool
+from orchestra.sample.pool_file import write_pool
 
 TINY = ("--hidden", "64", "--layers", "1", "--max-length", "128", "--log-every", "10", "--lengths", "6", "--lr", "3e-3")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Models this small are slower on several threads, far slower where other processes want the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def args_for(out: Path, *extra: str) -> list[str]:
@@ -45,7 +60,7 @@ def test_judge_learns_what_prefixes_tell_and_a_replay_hears_the_same(tmp_path: P
     last = judge.train(args, pool)
     areas = last["held_out"]["6"]
     assert areas["within"] > 0.9
-    first, *_ = [json.loads(line) for line in (args.out / judge.METRICS).read_text().splitlines()]
+    first, *_ = [json.loads(line) for line in (args.out / METRICS).read_text().splitlines()]
     assert first["step"] == 0 and first["held_out"]["6"]["within"] is not None
     scorer = PoolClassifier(Classifier(args.out, device="cpu"))
     problem = pool.problems[0]
@@ -66,27 +81,75 @@ def test_training_goes_on_from_its_checkpoint_to_where_an_unbroken_run_ends(
     class PowerCut(Exception):
         pass
 
-    save = judge.save_checkpoint
+    save = Checkpoint.save
 
-    def cut(out: Path, model: object, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
-        save(out, model, optimizer, step, seconds)
+    def cut(self: Checkpoint, model: Any, optimizer: Any, step: int, seconds: float) -> None:
+        save(self, model, optimizer, step, seconds)
         if step == 4:
             raise PowerCut
 
     broken = judge.parse(args_for(tmp_path / "broken", "--steps", "6", "--batch", "8", "--save-every", "2"))
-    monkeypatch.setattr(judge, "save_checkpoint", cut)
-    with pytest.raises(PowerCut):
-        judge.train(broken, pool)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoint, "save", cut)
+        with pytest.raises(PowerCut):
+            judge.train(broken, pool)
+    other = judge.parse(args_for(broken.out, "--steps", "8", "--batch", "8", "--save-every", "2"))
+    with pytest.raises(ConfigError, match="a run with steps 6, not 8: give the same arguments"):
+        judge.train(other, pool)
     judge.train(broken, pool)
     assert (broken.out / "model.safetensors").read_bytes() == (whole.out / "model.safetensors").read_bytes()
-    assert not (broken.out / judge.CHECKPOINT).exists()
+    assert not (broken.out / CHECKPOINT).exists()
+
+
+def test_ctrl_c_is_heard_after_the_step_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pool.jsonl"
+    write_pool(telling_pool(12), path)
+    args = ["--steps", "6", "--batch", "8", "--log-every", "1"]
+    monkeypatch.setattr(sys, "argv", ["judge", *args_for(tmp_path / "judge", *args, "--pool", str(path))])
+    report = judge.report
+
+    def interrupting(out: Path, entry: dict[str, object]) -> None:
+        report(out, entry)
+        if entry["step"] == 3 and not (out / CHECKPOINT).exists():
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(judge, "report", interrupting)
+    with pytest.raises(SystemExit) as stopped:
+        judge.main()
+    assert stopped.value.code == 130 and "stopped after 3 of 6 steps; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is handler
+    judge.main()
+    steps = [json.loads(line)["step"] for line in (tmp_path / "judge" / METRICS).read_text().splitlines()]
+    assert steps == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"half")
+    assert "is damaged" in refused(telling_pool(12), tmp_path)
+
+
+def test_model_from_scratch_learns_its_words_from_the_traces(tmp_path: Path) -> None:
+    words = judge.parse(args_for(tmp_path / "words", "--steps", "1", "--batch", "4", "--vocabulary", "300"))
+    bytes_ = judge.parse(args_for(tmp_path / "bytes", "--steps", "1", "--batch", "4"))
+    pool = telling_pool(12)
+    rows = []
+    for args in (words, bytes_):
+        judge.train(args, pool)
+        reader = Classifier(args.out, device="cpu").reader
+        text = pool.problems[0].traces[0].text or ""
+        assert reader.tokenizer.decode(reader.text(text)) == text
+        rows.append(reader.text(text))
+    assert len(rows[0]) < len(rows[1])
 
 
 def test_shipped_model_becomes_a_judge_that_reads_token_ids(tmp_path: Path) -> None:
     from orchestra.countdown.model import shipped_model
 
     args = judge.parse(
-        args_for(tmp_path / "judge", "--model", str(shipped_model()), "--steps", "2", "--batch", "4", "--questions", "4")
+        args_for(tmp_path / "judge", "--init", str(shipped_model()), "--steps", "2", "--batch", "4", "--questions", "4")
     )
     pool = telling_pool(6)
     without_texts = Pool(pool.name, [replace(p, traces=[replace(trace, text=None) for trace in p.traces]) for p in pool.problems])
@@ -107,12 +170,33 @@ def test_pools_that_no_judge_can_learn_from_are_refused_with_the_next_step(tmp_p
     pool = telling_pool(12)
     silent = Pool("silent", [replace(p, traces=[replace(t, text=None, token_ids=None) for t in p.traces]) for p in pool.problems])
     assert "record their texts" in refused(silent, tmp_path)
+    first, *rest = pool.problems
+    mixed = Pool("mixed", [*rest, replace(first, traces=silent.problems[0].traces)])
+    assert "record their texts" in refused(mixed, tmp_path)
     unanimous = Pool("unanimous", [replace(p, traces=[replace(t, answer="1") for t in p.traces]) for p in pool.problems])
     assert "only questions whose answer is yes" in refused(unanimous, tmp_path)
     assert "no question at all" in refused(pool, tmp_path, "--lengths", "12")
     assert "both need two" in refused(Pool("small", pool.problems[:3]), tmp_path)
-    no_folder = refused(pool, tmp_path, "--model", str(tmp_path / "nowhere"))
+    no_folder = refused(pool, tmp_path, "--init", str(tmp_path / "nowhere"))
     assert "nowhere" in no_folder
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--held-out", "1"), "a share between 0 and 1"),
+        (("--held-out", "0.5", "--fold", "2"), "beyond the last problem"),
+        (("--fold", "-1"), "beyond the last problem"),
+        (("--vocabulary", "100"), "260 tokens at least"),
+        (("--vocabulary", "512", "--init", "x"), "no --init"),
+    ],
+)
+def test_arguments_that_contradict_are_refused(
+    extra: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        judge.parse(args_for(tmp_path, *extra))
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["0", "1.5", "100%", "-3", "0%"])

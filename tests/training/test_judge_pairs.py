@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="training needs torch")
 from hypothesis import given
 from hypothesis import strategies as st
 from judge_pool import telling_pool
-from orchestra.training.judge_model import byte_tokenizer
+from orchestra.training.judge_model import byte_tokenizer, learned_tokenizer
 from orchestra.training.judge_pairs import examples, oversampled, split
 
 from orchestra.errors import ConfigError
@@ -55,6 +55,20 @@ def test_no_problem_is_on_both_sides_and_others_do_not_move_it() -> None:
     assert [p.id for p in split(problems[:100], 0.3)[1]] == [p.id for p in problems[:100] if is_held_out(p, 0.3)]
 
 
+def test_folds_hold_out_every_problem_once() -> None:
+    problems = telling_pool(200).problems
+    folds = [{p.id for p in split(problems, 0.25, fold)[1]} for fold in range(4)]
+    assert set.union(*folds) == {p.id for p in problems} and sum(map(len, folds)) == len(problems)
+
+
+def test_even_draws_take_as_many_of_either_answer_as_there_are() -> None:
+    posed = problem(*[LONG_1] * 8, LONG_2)  # 28 pairs agree, 8 do not
+    labels = [example.label for example in examples([posed], "same_answer", [10], most=12, even=True)]
+    assert (labels.count(True), labels.count(False)) == (6, 6)
+    unanimous = examples([problem(*[LONG_1] * 8)], "same_answer", [10], most=12, even=True)
+    assert [example.label for example in unanimous] == [True] * 6
+
+
 @given(st.text())
 def test_bytes_read_anything(text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()
@@ -62,3 +76,14 @@ def test_bytes_read_anything(text: str) -> None:
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert len(ids) == len(text.encode())
     assert tokenizer.decode(ids) == text
+
+
+LEARNED = learned_tokenizer(["one two one two three"] * 9, 280)
+
+
+@given(st.text() | st.just("<pad> <separator>"))
+def test_learned_words_read_anything_and_never_make_a_marker(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    ids = LEARNED.encode(text, add_special_tokens=False).ids
+    assert LEARNED.decode(ids) == text and min(ids, default=4) >= 4
+    assert len(LEARNED.encode("one two").ids) < len("one two")
