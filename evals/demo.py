@@ -19,9 +19,13 @@ from orchestra.countdown.picture import outcome, write_timelines
 from orchestra.countdown.problem import Problem
 from orchestra.countdown.setup import Host, host_from
 
+from .methods.countdown import attempted_of
+from .problem import Grade
 from .problems import from_split
 from .report import Summary, summary_of, table
-from .runner import to_sample
+from .row import Row
+from .runner import row_of
+from .suite.countdown import problem
 
 SETUPS = (Setup(method="serial"), Setup(method="fork", join="all"), Setup(method="fork", join="first"))
 RECORDED = Path(__file__).parent / "recorded" / SHIPPED / "summary.json"
@@ -69,10 +73,7 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
 def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> Table:
     """The table of the demo: counts on these problems, and beside them what was recorded on a thousand."""
     methods = list(dict.fromkeys(attempted.label for attempted in attempts))
-    summaries = [
-        summary_of([to_sample(a, epoch=0, at_once=1) for a in attempts if a.label == method], run="demo", method=method)
-        for method in methods
-    ]
+    summaries = [summary_of([to_row(a) for a in attempts if a.label == method], run="demo", method=method) for method in methods]
     view = table(summaries, recorded=recorded)
     if recorded:
         problems = next(iter(recorded.values())).problems
@@ -80,6 +81,12 @@ def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> 
             f"{view.caption}\nrecorded: this model on {problems:,} held-out problems on a GPU, see evals/recorded/{SHIPPED}"
         )
     return view
+
+
+def to_row(done: Attempt) -> Row:
+    """The player's own verdict, as an eval would grade it."""
+    grade = Grade(correct=done.correct, answer=done.answer, flaw=done.flaw)
+    return row_of(problem("countdown", done.problem), 0, attempted_of(done), grade, at_once=1)
 
 
 def _recorded() -> dict[str, Summary]:

@@ -162,7 +162,7 @@ def merged(paths: Sequence[Path], out: Path) -> Pool:
             raise ConfigError(f"{path} was not sampled like {paths[0]}: {pool.notes[:1]} and {first.notes[:1]}")
     if len({problem.id for problem in problems}) < len(problems):
         raise ConfigError("the same problem is in two of these pools: give shards of one sampling")
-    pool = Pool(name_of(out), problems, stride=first.stride, notes=first.notes)
+    pool = Pool(name_of(out), problems, stride=first.stride, notes=first.notes[:1])  # the others are about one shard
     write_pool(pool, out)
     return pool
 

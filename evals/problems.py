@@ -1,64 +1,113 @@
-"""Where the Countdown problems of an eval come from: a seeded held-out split, or a file with one JSON object a line."""
+"""Which problems an eval is about: those of a benchmark, of a file, or of a seeded Countdown split; the first ones of them, or one shard."""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from orchestra.countdown.problem import Problem, Split, generate
-from orchestra.errors import ConfigError, ProblemError
+from orchestra.countdown.problem import Problem as Game
+from orchestra.countdown.problem import Split, generate
+from orchestra.errors import ConfigError
+
+from .benchmark import Benchmark, Generated
+from .loading import load
+from .problem import Problem
+
+COUNTDOWN = {3: "countdown3", 4: "countdown", 5: "countdown5", 6: "countdown6"}
+"""By how many numbers its problems have."""
 
 
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line of a problems file that is no problem. The others still run."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a command line says about problems."""
 
-    number: int
-    reason: str
+    data: Path | None = None
+    split: Split | None = None
+    """Of generated Countdown problems; None: the test split."""
+    seed: int | None = None
+    """Of what is generated, which (None is 0); of others, their order, so that a limit takes a sample."""
+    limit: int | None = None
+    shard: tuple[int, int] | None = None
+    """(i, n): only problems whose hash is i modulo n."""
 
 
-def from_split(split: Split, *, seed: int, limit: int, size: int = 4) -> list[Problem]:
-    """The first `limit` solvable problems of a split; the same seed gives the same list, and a larger limit a longer one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    """What was left out and why, for people."""
+    source: Mapping[str, Any]
+    """What the run's config says of where they come from. A file is known by what is in it, wherever it lies."""
+
+
+def find(benchmark: Benchmark, wanted: Wanted) -> Found:
+    """Raises `ConfigError` where there is no problem to be had, or an option that the benchmark does not know."""
+    if wanted.split is not None and (benchmark.name not in COUNTDOWN.values() or wanted.data is not None):
+        raise ConfigError(f"--split is for generated Countdown problems: leave it out for {wanted.data or benchmark.name}")
+    made = isinstance(benchmark.home, Generated) and wanted.data is None
+    if made:
+        problems, notes, source = _made(benchmark, wanted)
+    else:
+        problems, notes, source = _loaded(benchmark, wanted)
+    if wanted.shard is not None:
+        problems = [problem for problem in problems if in_shard(problem, wanted.shard)]
+        if not problems:
+            raise ConfigError(f"the shard {wanted.shard[0]}/{wanted.shard[1]} holds no problem: make fewer shards")
+    return Found(problems=tuple(problems), notes=tuple(notes), source=source)
+
+
+def in_shard(problem: Problem, shard: tuple[int, int]) -> bool:
+    """By the hash of its content: the same problem lies in the same shard of every run."""
+    number, shards = shard
+    return int(problem.id, 16) % shards == number
+
+
+def _made(benchmark: Benchmark, wanted: Wanted) -> tuple[list[Problem], list[str], dict[str, Any]]:
+    seed = wanted.seed or 0
+    if benchmark.name not in COUNTDOWN.values():
+        loaded = load(benchmark, limit=wanted.limit, seed=seed)
+        return list(loaded.problems), list(loaded.notes), {"problem_seed": seed}
+    split = wanted.split or "test"
+    source = {"split": split, "problem_seed": seed}
+    if split != "test":
+        (size,) = (size for size, name in COUNTDOWN.items() if name == benchmark.name)
+        games = from_split(split, seed=seed, size=size, limit=wanted.limit or benchmark.size)
+        return [benchmark.read({"numbers": list(game.numbers), "target": game.target}) for game in games], [], source
+    loaded = load(benchmark, limit=wanted.limit, seed=seed)
+    return list(loaded.problems), list(loaded.notes), source
+
+
+def _loaded(benchmark: Benchmark, wanted: Wanted) -> tuple[list[Problem], list[str], dict[str, Any]]:
+    # All of it, whatever the limit: the source is what the limit is taken from, and a larger limit must go on with the same run.
+    loaded = load(benchmark, data=wanted.data)
+    problems = list(loaded.problems)
+    ids = ";".join(sorted(problem.id for problem in problems))
+    source: dict[str, Any] = {
+        "source": wanted.data.name if wanted.data is not None else loaded.source,
+        "problems": hashlib.sha256(ids.encode()).hexdigest()[:12],
+    }
+    if wanted.seed is not None:
+        source["problem_seed"] = wanted.seed
+        random.Random(wanted.seed).shuffle(problems)
+    problems = problems[: wanted.limit]
+    return problems, [*loaded.notes, *_unsolvable(benchmark, problems)], source
+
+
+def _unsolvable(benchmark: Benchmark, problems: Sequence[Problem]) -> list[str]:
+    if benchmark.name not in COUNTDOWN.values():
+        return []
+    games = [Game(tuple(problem.data["numbers"]), problem.data["target"]) for problem in problems]
+    without = [game.key for game in games if not game.solvable]
+    if not without:
+        return []
+    return [f"{len(without)} of {len(games)} problems have no solution at all, such as {without[0]}; they count as not solved"]
+
+
+def from_split(split: Split, *, seed: int, limit: int, size: int = 4) -> list[Game]:
+    """The first `limit` solvable games of a split; the same seed gives the same list, and a larger limit a longer one."""
     return list(islice(generate(split, seed=seed, size=size), limit))
-
-
-def from_file(path: Path, *, limit: int | None) -> tuple[list[Problem], list[BadLine]]:
-    """Problems of a JSONL file, `{"numbers": [3, 5, 7, 11], "target": 24}` a line, with the lines that are none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read problems from {path}: {error}") from error
-    problems: list[Problem] = []
-    bad: list[BadLine] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            problems.append(parse_problem(line))
-        except ProblemError as error:
-            bad.append(BadLine(number, str(error)))
-    unique = list({problem.key: problem for problem in problems}.values())
-    if not unique:
-        reasons = f": line {bad[0].number}: {bad[0].reason}" if bad else " (it is empty)"
-        raise ConfigError(f'{path} holds no problem{reasons}. Expected lines such as {{"numbers": [3, 5, 7, 11], "target": 24}}')
-    return unique[:limit], bad
-
-
-def parse_problem(line: str) -> Problem:
-    """One problem from one JSON object. Raises `ProblemError` that says what is wrong."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(f"not JSON: {error}") from error
-    if not isinstance(value, dict) or not {"numbers", "target"} <= value.keys():
-        raise ProblemError('expected an object with "numbers" and "target"')
-    numbers, target = value["numbers"], value["target"]
-    if not isinstance(numbers, list) or not all(_is_int(n) for n in numbers) or not _is_int(target):
-        raise ProblemError('"numbers" must be a list of integers and "target" an integer')
-    return Problem(tuple(numbers), target)
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

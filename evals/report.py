@@ -1,157 +1,185 @@
-"""What a run's rows say, as numbers and as a table."""
+"""What runs say, each by itself and against a baseline: the numbers that `orchestra report` prints, as data."""
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
-from rich import box
-from rich.table import Table
 
-from orchestra.countdown.attempt import label
 from orchestra.errors import ConfigError
 
-from .samples import Sample, read_samples
-from .statistics import accuracy as accuracy_of
-from .statistics import mean
+from .compare import Comparison, compare
+from .matched import AXES, Axis, Matched, matched
+from .measured import Measured, measure
+from .power import note_alone, note_paired
+from .report_table import table
+from .statistics import Interval
+from .summary import Summary, summarise, summary_of, summary_of_run
+
+__all__ = ["Group", "Report", "Reported", "Summary", "report_of", "summarise", "summary_of", "table"]
 
 
-class Summary(BaseModel):
-    """Means over the rows of one run. Rows with an engine error are counted and otherwise left out."""
+class Group(BaseModel):
+    """One group of the benchmark's problems in one run."""
 
-    run: str
-    method: str
-    problems: int
-    tries: int
-    """Rows that were scored; `problems` times the epochs when nothing is missing."""
-    correct: int
-    errors: int
-    accuracy: float | None
-    accuracy_error: float | None
-    """One standard error, over problems."""
-    work: float | None
-    span: float | None
-    parallelism: float | None
-    """Mean over problems of work / span."""
-    cached_share: float | None
-    """Share of all prompt tokens that came from the prefix cache."""
-    wasted_share: float | None
-    """Share of sampled tokens that belonged to cancelled threads."""
-    children: float | None
-    explored: float | None
-    """Operations whose result the model wrote, a problem."""
-    wall_seconds: float | None
-    """Median, at the concurrency of the run."""
-    at_once: int | None
-    """Problems that ran at once; None when rows of several concurrencies are mixed."""
+    group: str
+    summary: Summary
+    difference: Comparison | None
+    """To the baseline, in this group."""
 
 
-def summarise(folder: Path) -> Summary:
-    """The summary of one run folder. Raises `ConfigError` when there is no run in it."""
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        method = label(config["experiment"]["method"], config["experiment"]["join"])
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ConfigError(f"{folder} holds no run (no config.json): give a folder that `orchestra eval … --out` wrote") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / 'config.json'} is damaged: {error}") from error
-    return summary_of(list(read_samples(folder)), run=str(folder), method=method)
+class Reported(BaseModel):
+    """One run: a folder, or its shards."""
+
+    folders: list[str]
+    summary: Summary
+    difference: Comparison | None
+    """Its accuracy minus the baseline's; None for the baseline, and when there is nothing to compare on."""
+    groups: list[Group] = []
 
 
-def summary_of(samples: Sequence[Sample], *, run: str, method: str) -> Summary:
-    good = [sample for sample in samples if sample.error is None]
+class Report(BaseModel):
+    """Accuracies and their differences are shares of 1."""
 
-    def average(value: Callable[[Sample], float]) -> float | None:
-        result = mean([value(sample) for sample in good])
-        return result.value if result else None
+    baseline: str | None
+    """Label of the run that the others are compared with."""
+    runs: list[Reported]
+    matched: list[Matched] = []
+    notes: list[str] = []
+    """What a reader should know."""
 
-    tries: dict[str, list[bool]] = {}
-    for sample in good:
-        tries.setdefault(sample.problem, []).append(sample.correct)
-    accuracy = accuracy_of(tries)
-    work = sum(sample.work for sample in good)
-    prompts = sum((sample.cached or 0) + (sample.prefilled or 0) for sample in good)
-    known = all(sample.cached is not None for sample in good)
-    concurrency = {sample.at_once for sample in good}
-    return Summary(
-        run=run,
-        method=method,
-        problems=len(tries),
-        tries=len(good),
-        correct=sum(sample.correct for sample in good),
-        errors=len(samples) - len(good),
-        accuracy=accuracy.value if accuracy else None,
-        accuracy_error=accuracy.error if accuracy else None,
-        work=average(lambda s: s.work),
-        span=average(lambda s: s.span),
-        parallelism=average(lambda s: s.work / s.span if s.span else 1.0),
-        cached_share=sum(sample.cached or 0 for sample in good) / prompts if prompts and known else None,
-        wasted_share=sum(sample.wasted for sample in good) / work if work else None,
-        children=average(lambda s: s.children),
-        explored=average(lambda s: s.explored),
-        wall_seconds=statistics.median(sample.wall_seconds for sample in good) if good else None,
-        at_once=concurrency.pop() if len(concurrency) == 1 else None,
+
+def report_of(
+    folders: Sequence[Path],
+    *,
+    baseline: Path | None = None,
+    pass_at: Sequence[int] = (),
+    maj_at: Sequence[int] = (),
+    axes: Sequence[Axis] | None = (),
+    by_group: bool = False,
+    seed: int = 0,
+) -> Report:
+    """Read the runs in `folders` and compare them with the one in `baseline`, which need not be among them; without it, with the first one.
+
+    Args:
+        pass_at, maj_at: numbers of tries for pass@k and maj@k.
+        axes: at which equal costs the runs are compared with each other's families and majorities; None: at those at which something costs
+            the same, and not a word about others.
+        by_group: also each of the benchmark's groups by itself.
+        seed: of bootstraps and of draws of tries.
+
+    Raises `ConfigError` when a folder holds no run or a damaged one, when there is not a single row, and when runs of different benchmarks
+    are to be compared.
+    """
+    runs = measure([*([baseline] if baseline and not _among(baseline, folders) else []), *folders])
+    if not any(run.asked for run in runs):
+        raise ConfigError(f"{runs[0].folders[0]} has no rows yet: run its `orchestra eval` command to the end")
+    benchmarks = list(dict.fromkeys(run.benchmark for run in runs))
+    if len(benchmarks) > 1 and (baseline or axes):
+        raise ConfigError(
+            f"these are runs of different benchmarks ({', '.join(benchmarks)}), which have no problem in common: compare runs of one with "
+            "`--baseline` or `--matched`"
+        )
+    base = _base(runs, baseline) if len(runs) > 1 and len(benchmarks) == 1 else None
+    wanted = axes if axes is not None else AXES if len(benchmarks) == 1 else ()
+    equal = matched(runs, list(dict.fromkeys(wanted)), seed=seed)
+    told = axes if axes is not None else [found.axis for found in equal]
+    reported = [_reported(run, base, pass_at=pass_at, maj_at=maj_at, by_group=by_group, seed=seed) for run in runs]
+    return Report(
+        baseline=base.label if base else None,
+        runs=reported,
+        matched=equal,
+        notes=[*_notes(runs, reported, base, benchmarks), *_matched_notes(reported, equal, told)],
     )
 
 
-def table(summaries: Sequence[Summary], *, recorded: Mapping[str, Summary] | None = None) -> Table:
-    """Summaries side by side, 80 columns wide. With `recorded`, the accuracies of a larger run by method, the rows are a handful of problems:
-    they show counts ("7 of 8") in place of percentages, and the recorded accuracy beside them."""
-    columns: list[tuple[str, Callable[[Summary], str]]] = [
-        ("accuracy %", accuracy),
-        ("work", lambda s: number(s.work)),
-        ("span", lambda s: number(s.span)),
-        ("par.", lambda s: number(s.parallelism, 1)),
-        ("children", lambda s: number(s.children, 1)),
-        ("cached", lambda s: share(s.cached_share)),
-        ("wasted", lambda s: share(s.wasted_share)),
-        ("wall s", lambda s: number(s.wall_seconds, 2)),
-    ]
-    if recorded is not None:
-        columns[0] = ("correct", lambda s: f"{s.correct} of {s.tries}")
-        columns.append(("recorded %", lambda s: accuracy(recorded[s.method]) if s.method in recorded else "–"))
-    view = Table(header_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
-    view.add_column("method", overflow="ellipsis", no_wrap=True, max_width=18)
-    for heading, value in columns:
-        # Numbers are never cut short: in a narrow terminal the names are.
-        width = max(len(text) for text in (heading, *map(value, summaries)))
-        view.add_column(heading, justify="right", no_wrap=True, min_width=width)
-    for summary in summaries:
-        view.add_row(summary.method, *(value(summary) for _, value in columns))
-    view.caption = caption(summaries)
-    return view
+def _among(path: Path, folders: Sequence[Path]) -> bool:
+    return path.resolve() in {folder.resolve() for folder in folders}
 
 
-def caption(summaries: Sequence[Summary]) -> str:
-    """What the columns mean, and what the reader must know about these rows."""
-    sizes = sorted({summary.problems for summary in summaries})
-    loads = sorted({summary.at_once for summary in summaries if summary.at_once is not None})
-    epochs = {round(summary.tries / summary.problems) for summary in summaries if summary.problems} - {1}
-    lines = [
-        "work, span: tokens sampled in all, on the critical path · par.: work/span",
-        f"problems: {' / '.join(map(str, sizes))}"
-        + (f" × {' / '.join(map(str, sorted(epochs)))} tries" if epochs else "")
-        + " · wall s: median a problem"
-        + (f", {' / '.join(map(str, loads))} at once" if loads else ""),
-    ]
-    if errors := sum(summary.errors for summary in summaries):
-        lines.append(f"{errors} rows with engine errors are left out; the same eval command runs them again")
-    return "\n".join(lines)
+def _base(runs: Sequence[Measured], baseline: Path | None) -> Measured:
+    if baseline is None:
+        return runs[0]
+    return next(run for run in runs if _among(baseline, run.folders))
 
 
-def accuracy(summary: Summary) -> str:
-    """Percent ± one standard error."""
-    if summary.accuracy is None:
-        return "–"
-    return f"{100 * summary.accuracy:.1f} ± {100 * (summary.accuracy_error or 0):.1f}"
+def _reported(
+    run: Measured, base: Measured | None, *, pass_at: Sequence[int], maj_at: Sequence[int], by_group: bool, seed: int
+) -> Reported:
+    other = base if base is not run else None
+    groups: dict[str, list[str]] = {}
+    if by_group:
+        for problem, asked in run.asked.items():
+            groups.setdefault(asked.group or "(none)", []).append(problem)
+    return Reported(
+        folders=[str(folder) for folder in run.folders],
+        summary=summary_of_run(run, pass_ks=pass_at, maj_ks=maj_at, seed=seed),
+        difference=compare(run.correct, other.correct, seed=seed) if other else None,
+        groups=[_group(name, run.only(problems), other, seed) for name, problems in sorted(groups.items())],
+    )
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
+def _group(name: str, part: Measured, other: Measured | None, seed: int) -> Group:
+    return Group(
+        group=name,
+        summary=summary_of_run(part, seed=seed),
+        difference=compare(part.correct, other.correct, seed=seed) if other else None,
+    )
 
 
-def share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+def _notes(
+    runs: Sequence[Measured], reported: Sequence[Reported], base: Measured | None, benchmarks: Sequence[str]
+) -> Iterator[str]:
+    if len(benchmarks) > 1:
+        yield f"These are runs of different benchmarks ({', '.join(benchmarks)}): they are not compared with each other."
+    if errors := sum(run.errors for run in runs):
+        yield (
+            f"{errors:,} row{'s' * (errors > 1)} with infrastructure errors: neither right nor wrong, and left out. The same eval command "
+            "runs them again."
+        )
+    for run in runs:
+        if not run.tries:
+            yield f"{run.label} has no graded row{' but errors' if run.errors else ' yet'}."
+        elif len(numbers := {len(tries) for tries in run.tries.values()}) > 1 and not run.errors:
+            yield f"{run.label} has {min(numbers)} to {max(numbers)} tries a problem: it is unfinished, or problems were added to it."
+    if base:
+        for run in runs:
+            common = len(run.tries.keys() & base.tries.keys())
+            if run is not base and run.tries and (common < len(run.tries) or common < len(base.tries)):
+                yield (
+                    f"{run.label} has {len(run.tries):,} problems, {base.label} {len(base.tries):,}: they are compared on the {common:,} that "
+                    "they have in common."
+                    if common
+                    else f"{run.label} and {base.label} have no problem in common, and are not compared."
+                )
+    yield from _power(reported, base)
+
+
+def _matched_notes(reported: Sequence[Reported], equal: Sequence[Matched], axes: Sequence[Axis]) -> Iterator[str]:
+    for axis in dict.fromkeys(axes):
+        if not any(found.axis == axis for found in equal):
+            yield (
+                f"Nothing has the same {axis}: give another method at two settings or more, or a run with several tries a problem "
+                "(`orchestra eval … --epochs N`) whose majority can vote."
+            )
+    loads = {one.summary.at_once for one in reported if one.summary.tries}
+    if "wall" in axes and len(loads) > 1:
+        yield "The runs had different numbers of problems at once, or changed theirs: their wall seconds do not compare."
+
+
+def _power(reported: Sequence[Reported], base: Measured | None) -> Iterator[str]:
+    if base is None:
+        for problems, error in dict.fromkeys((one.summary.problems, one.summary.accuracy_error) for one in reported):
+            if problems and (note := note_alone(problems, error)):
+                yield note
+        return
+    differences = [one.difference for one in reported if one.difference is not None]
+    for problems in dict.fromkeys(difference.problems for difference in differences):
+        intervals = [
+            Interval(one.difference, one.low, one.high)
+            for one in differences
+            if one.problems == problems and one.low is not None and one.high is not None
+        ]
+        if note := note_paired(problems, intervals):
+            yield note

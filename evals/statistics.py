@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import NormalDist
+
+from .student import quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,11 @@ def mean(values: Sequence[float]) -> Mean | None:
 
 def accuracy(tries: Mapping[str, Sequence[bool]]) -> Mean | None:
     """Share of correct tries, with its standard error over problems; `tries` are those at each problem. None for no problems."""
-    shares = [sum(correct) / len(correct) for correct in tries.values()]
+    return mean_share([sum(correct) / len(correct) for correct in tries.values()])
+
+
+def mean_share(shares: Sequence[float]) -> Mean | None:
+    """Mean of one value in 0 … 1 a problem, such as its share of correct tries. None for no problems."""
     if any(0 < share < 1 for share in shares):
         return mean(shares)
     return proportion(sum(share == 1 for share in shares), len(shares))
@@ -56,6 +63,54 @@ class Interval:
     @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
+
+
+_ENOUGH = 1000
+"""Problems from which on Student's interval stands for the bootstrap: by the central limit theorem they are the same."""
+_DRAWS = 2000
+
+
+def share_interval(shares: Sequence[float], *, seed: int = 0) -> Interval | None:
+    """The 95 % interval that goes with `mean_share`: Wilson's where every problem has 0 or 1, a bootstrap otherwise. None with fewer than
+    two problems."""
+    if len(shares) < 2 or any(0 < share < 1 for share in shares):
+        return bootstrap(shares, seed=seed)
+    count, value, z = len(shares), math.fsum(shares) / len(shares), NormalDist().inv_cdf(0.975)
+    shrink = 1 / (1 + z * z / count)
+    centre = shrink * (value + z * z / (2 * count))
+    half = shrink * z * math.sqrt(value * (1 - value) / count + z * z / (4 * count * count))
+    # Of no success and of nothing but successes the end is exact, and rounding must not put the value outside.
+    return Interval(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)))
+
+
+def bootstrap(values: Sequence[float], *, seed: int = 0) -> Interval | None:
+    """Mean of one value a problem with its percentile interval, problems being drawn with replacement. None with fewer than two.
+
+    A problem is drawn with all of its tries, as its mean: their scatter is in that mean, and drawing them anew inside of it would count
+    it twice (Davison & Hinkley 1997, section 3.8). The percentiles are moved outwards so that few problems are not taken for more, by as
+    much as Student's interval is wider than the normal one with Bessel's correction (Hesterberg 2015, arXiv 1411.5279, section 3.3).
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    t = quantile(0.975, count - 1)
+    if count > _ENOUGH or len(set(values)) == 1:
+        found = mean(values)
+        assert found is not None and found.error is not None
+        return Interval(found.value, found.value - t * found.error, found.value + t * found.error)
+    random = Random(f"{seed} problems")
+    means = sorted(sum(random.choices(values, k=count)) / count for _ in range(_DRAWS))
+    tail = NormalDist().cdf(-t * math.sqrt(count / (count - 1)))
+    value = math.fsum(values) / count
+    return Interval(value, min(value, percentile(means, tail)), max(value, percentile(means, 1 - tail)))
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """By linear interpolation between neighbours, as numpy and R (type 7) do. `ordered` has at least one value."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
 
 
 _BOOTSTRAPS = 4000

@@ -74,7 +74,9 @@ async def main() -> None:
         sampled = await sample(problem.key, source, policy=Quorum(n=16, agree=4))
     account = sampled.outcome.account
     print(sampled.answer, "·", sampled.outcome.why)
-    print(f"work {account.work} (aborted {account.aborted}), span {account.span}, {account.finished} of {account.launched} traces ended")
+    print(
+        f"work {account.work} (aborted {account.aborted}), span {account.span}, {account.finished} of {account.launched} traces ended"
+    )
 
 
 if __name__ == "__main__":  # vLLM starts child processes that import this file

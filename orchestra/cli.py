@@ -12,6 +12,9 @@ from pathlib import Path
 
 from .argument_types import count, positive, seconds
 from .errors import ConfigError, JournalError, OrchestraError, ProblemError
+from .eval_arguments import add_eval, with_config
+from .export_arguments import add_export, add_view
+from .report_arguments import add_report
 from .sample.arguments import add_policies, add_replay, add_sample
 
 _EPILOG = """\
@@ -40,10 +43,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit status: 0, 1 for a failure, 2 for wrong arguments or set-up, 130 after Ctrl-C."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    module, function = args.run.split(":")
     retries = logging.getLogger("stamina")
     retries.handlers, retries.propagate = [_Retries()], False
     try:
+        if getattr(args, "config", None) is not None:
+            args = with_config(sys.argv[1:] if argv is None else argv, parser, args)
+        module, function = args.run.split(":")
         # By name, so that the core never imports `orchestra.evals` by statement.
         return int(getattr(import_module(module), function)(args))
     except (ConfigError, ProblemError, JournalError) as error:
@@ -92,33 +97,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_search(solve, method="fork", join="first")
     _add_engine(solve)
 
-    evaluate = commands.add_parser("eval", help="measure a method on a benchmark; run the same command again to resume")
-    evaluate.set_defaults(run="orchestra.evals.command:evaluate")
-    evaluate.add_argument("benchmark", choices=["countdown"])
-    evaluate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run: config.json, samples.jsonl")
-    problems = evaluate.add_argument_group("problems")
-    source = problems.add_mutually_exclusive_group()
-    source.add_argument("--problems", type=Path, metavar="FILE.jsonl", help='one {"numbers": [3, 5, 7, 11], "target": 24} a line')
-    source.add_argument(
-        "--split", choices=["train", "validation", "test"], default="test", help="generated problems (default: test)"
-    )
-    problems.add_argument(
-        "--problem-seed", "--seed", dest="problem_seed", type=int, default=0, metavar="S", help="of the split (default: 0)"
-    )
-    problems.add_argument("--size", type=int, default=4, choices=[3, 4, 5, 6], help="numbers in a generated problem (default: 4)")
-    problems.add_argument("--limit", type=positive, metavar="N", help="only the first N (default: 100 of a split, all of a file)")
-    problems.add_argument("--epochs", type=positive, default=1, metavar="N", help="tries at each problem (default: 1)")
-    evaluate.add_argument("--concurrency", type=positive, default=16, metavar="N", help="problems at once (default: 16)")
-    evaluate.add_argument(
-        "--timelines", type=positive, metavar="N", help="also write DIR/timeline.html of the first N finished problems"
-    )
-    _add_search(evaluate, method="fork", join="all")
-    _add_engine(evaluate)
+    add_eval(commands)
 
-    report = commands.add_parser("report", help="compare finished runs")
-    report.set_defaults(run="orchestra.evals.command:report")
-    report.add_argument("runs", type=Path, nargs="+", metavar="DIR")
-    report.add_argument("--json", action="store_true", help="numbers instead of a table")
+    add_report(commands)
+    add_view(commands)
+    add_export(commands)
 
     demo = commands.add_parser(
         "demo", help="a small model forks threads before your eyes: serial against fork, with a timeline page"

@@ -20,7 +20,7 @@ def start(out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orchestra.cli", "eval", "countdown", "--engine", "vllm", "--limit", "2000", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
-    while not ((out / "samples.jsonl").exists() and (out / "samples.jsonl").read_text()):
+    while not ((out / "rows.jsonl").exists() and (out / "rows.jsonl").read_text()):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             pytest.fail("\n".join(process.communicate()))
@@ -57,7 +57,7 @@ def test_ctrl_c_reaches_every_process_and_only_one_line_comes_of_it(tmp_path: Pa
         errors.strip().splitlines()[-1] == "orchestra: interrupted; finished rows are kept, and the same command goes on from there"
     )
     assert "Traceback" not in errors
-    assert '"error":null' in (tmp_path / "samples.jsonl").read_text()
+    assert '"error":null' in (tmp_path / "rows.jsonl").read_text()
     assert not wait_until_gone(process.pid, 10)
 
 

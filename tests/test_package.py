@@ -59,7 +59,7 @@ ORDER = (
         "schedule",
         "agent",
     ),
-    *("countdown", "doctor", "cli", "__init__"),
+    *("countdown", "doctor", "eval_arguments", "report_arguments", "export_arguments", "cli", "__init__"),
 )
 """Each part of the core may import those before it."""
 

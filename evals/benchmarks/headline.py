@@ -18,16 +18,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestra.countdown.attempt import Attempt, Setup
+from orchestra.answers import Equivalence
+from orchestra.countdown.attempt import Setup
 from orchestra.countdown.setup import host_from
 from orchestra.errors import ConfigError
 
-from ..command import config_of
-from ..problems import from_split
+from ..methods.countdown import Searching, game_of
+from ..methods.native import settings_of
+from ..origin import config_of
+from ..problem import Grade, Problem
+from ..problems import Wanted, find
 from ..progress import Progress
 from ..report import summarise, table
-from ..runner import run_owed
-from ..samples import Sample, SampleFolder
+from ..rows import RowFolder
+from ..runner import Schedule, run_owed
+from ..suite import benchmark
 
 FORK = Setup(method="fork")
 SERIAL = Setup(method="serial")
@@ -43,24 +48,26 @@ POINTS: dict[str, Setup] = {
 
 
 async def run(args: argparse.Namespace, log: Console) -> None:
-    problems = from_split("test", seed=0, limit=args.limit)
+    countdown = benchmark("countdown")
+    found = find(countdown, Wanted(limit=args.limit))
     host = host_from(args, max_requests=min(1024, args.concurrency * 24))
-    host.check(problems)
-    async with host.engine as engine:
+    host.check(map(game_of, found.problems))
+
+    async with Equivalence() as same, host.engine as engine:
+
+        async def grading(problem: Problem, text: str) -> Grade:
+            return await countdown.grade(problem, text, same)
+
         for name in args.points:
-            setup = POINTS[name]
-            source = {"split": "test", "problem_seed": 0, "size": 4}
-            label = f"{name} · {engine.name}"
+            method = Searching(engine, POINTS[name])
+            config = config_of(countdown.name, method.label, {**found.source, **settings_of(host, POINTS[name])})
             started = time.monotonic()
             with (
-                SampleFolder(args.out / name, config_of(source, setup, host)) as folder,
-                Progress(log, label=label, total=len(problems), done=folder.done.values()) as progress,
+                RowFolder(args.out / name, config) as folder,
+                Progress(log, label=f"{name} · {engine.name}", total=len(found.problems), done=len(folder.done)) as progress,
             ):
-
-                def on_sample(sample: Sample, _: Attempt, progress: Progress = progress) -> None:
-                    progress.advance(sample)
-
-                await run_owed(engine, problems, setup, folder, concurrency=args.concurrency, on_sample=on_sample)
+                schedule = Schedule(concurrency=args.concurrency)
+                await run_owed(method, found.problems, folder, grading, schedule=schedule, on_row=progress.advance)
             log.print(f"{name}: {time.monotonic() - started:.1f} s")
 
 

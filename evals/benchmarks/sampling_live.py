@@ -4,12 +4,9 @@
 
 Live runs and replays see different traces of the same problems, so their means agree within sampling error only: differences are paired by
 problem, with a 95 % interval. What must agree exactly is counted: a fresh decider, told the events of a live run, decides the same
-(`decide_again`); an account is the sum of its traces; and nothing runs when a run is over. The pool is sampled first, by the same engine, unless
-`--pool` gives one (with confidences by 16 tokens, scores and token ids).
-
-Judges are scripted: pairs are compared by their words (`Similar`), a reward is 1 for what the verifier accepts. Policies that show
-traces to others, or force answers, are left out: the model was trained for neither. "fast" and "target" are the same model with smaller and larger beams; pools
-hold no such arms and no branches, so policies with them run live only.
+(`decide_again`); an account is the sum of its traces; the engine is asked for a stream or for candidates only by policies that need them; and
+nothing runs when a run is over. The pool is sampled first, by the same engine, unless `--pool` gives one (with confidences by 16 tokens, scores
+and token ids). Which policies these are, and their judges: `sampling_policies`.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
 import random
 import statistics
 import sys
@@ -33,101 +29,24 @@ from rich.table import Table
 from orchestra.countdown.attempt import Setup
 from orchestra.countdown.canonical import solves
 from orchestra.countdown.problem import Problem
-from orchestra.countdown.setup import host_from
-from orchestra.countdown.source import CountdownSource, problem_text, spelled
+from orchestra.countdown.source import CountdownSource, problem_text
 from orchestra.engine import Engine
 from orchestra.errors import ConfigError, OrchestraError
-from orchestra.sample.account import Price
 from orchestra.sample.again import decide_again
-from orchestra.sample.judges.base import Opinion, Question
-from orchestra.sample.judges.similar import Similar, similarity
-from orchestra.sample.live import Bench, run_live
-from orchestra.sample.policies.adaptive import Adaptive, Stage, asc_events, first_finish, self_consistency, short_m, staged
-from orchestra.sample.policies.atts import Atts
-from orchestra.sample.policies.best_of import BestOf
-from orchestra.sample.policies.budgeted import Budgeted
-from orchestra.sample.policies.deep_prune import DeepPrune
-from orchestra.sample.policies.deepconf import DeepConf, DeepConfOffline
-from orchestra.sample.policies.entropy import SemanticEntropy
-from orchestra.sample.policies.muse import Muse
-from orchestra.sample.policies.scale import seer
-from orchestra.sample.policies.sequential import AdaptiveConsistency, EarlyStopping
-from orchestra.sample.policies.slim_sc import SlimSC
+from orchestra.sample.live import run_live
 from orchestra.sample.policy import Policy
-from orchestra.sample.pool import Pool, PooledProblem, Recorded
+from orchestra.sample.pool import Pool
 from orchestra.sample.pool_file import read_pool
-from orchestra.sample.replay import Rules, lacking, replay
+from orchestra.sample.replay import lacking, replay
 from orchestra.sample.source import LiveTrace
-from orchestra.sample.weights import Weight
+from orchestra.trace.files import write_text
 
-from ..pools import Recording, record
+from ..pools import Recording, host_of, record
 from ..problems import from_split
 from ..statistics import mean
-
-STRIDE = 16
-"""Tokens of a confidence: a trace has about ninety."""
-
-
-def policies(n: int) -> dict[str, Policy]:
-    """By what tables call them; none launches more than `n` traces."""
-    half = max(1, n // 2)
-    weights = [
-        Weight("length"),
-        *(Weight(kind) for kind in ("entropy", "confidence", "tail", "lowest", "bottom", "certainty", "borda")),
-    ]
-    return {
-        "self-consistency": self_consistency(n),
-        **{f"vote by {weight.kind}": self_consistency(n, weight=weight) for weight in weights},
-        "first finish": first_finish(n),
-        "short-m": short_m(n, half),
-        "ASC events": asc_events(n, threshold=0.9),
-        "ASC events, short-m": short_m(n, half, threshold=0.9),
-        "staged": staged((half, None), (n - half, None), threshold=0.9),
-        "overtake": Adaptive(stages=(Stage(n),), overtake=True),
-        "priced": Adaptive(stages=(Stage(n),), price=Price(kilotoken=0.05)),
-        "budget of 400 tokens": Budgeted(policy=self_consistency(n), tokens=400, tokens_every=STRIDE),
-        "Adaptive-Consistency": AdaptiveConsistency(n=n, threshold=0.9),
-        "ESC": EarlyStopping(n=n, window=half),
-        "semantic entropy": SemanticEntropy(n=n),
-        "DeepConf offline": DeepConfOffline(n=n, eta=50),
-        "DeepConf": DeepConf(n=n, first=half, eta=50, window=2 * STRIDE, stride=STRIDE),
-        "DeepPrune": DeepPrune(n=n, judge_tokens=2 * STRIDE, tau=0.8),
-        "DeepPrune, two stages": DeepPrune(n=n, judge_tokens=2 * STRIDE, tau=0.8, largest=half),
-        "Slim-SC": SlimSC(n=n, every=2 * STRIDE, threshold=0.9),
-        "Slim-SC, diversity": SlimSC(n=n, every=2 * STRIDE, threshold=0.9, prune="diversity"),
-        "best of n": BestOf(n=n),
-        "weighted best of n": BestOf(n=n, choose="weighted"),
-        "ParallelMuse, votes": Muse(budget=n, initial=max(1, n // 4), aggregate="vote"),
-        "SEER": seer(half, fast=half),
-        "ATTS": Atts(n=half, calibration=(0.0,) * 5 + (1.0,) * 5),
-    }
-
-
-async def verified(question: Question) -> Opinion:
-    """A reward model that is never wrong, for "reward" and "accept"."""
-    return Opinion(score=float(all(solves(answer) for answer in question.answers)))
-
-
-def bench_of(engine: Engine, problem: Problem, setup: Setup) -> Bench:
-    return Bench(
-        arms={
-            "fast": CountdownSource(engine, problem, replace(setup, beam=3)),
-            "target": CountdownSource(engine, problem, replace(setup, beam=8)),
-        },
-        judges={"same_answer": Similar(), "similar": Similar(), "reward": verified, "accept": verified},
-    )
-
-
-def pool_similarity(problem: PooledProblem, traces: Sequence[Recorded], tokens: int | None) -> Opinion:
-    one, other = (spelled((trace.token_ids or ())[:tokens]) for trace in traces)
-    return Opinion(score=similarity(one, other))
-
-
-def pool_reward(problem: PooledProblem, traces: Sequence[Recorded], tokens: int | None) -> Opinion:
-    return Opinion(score=float(all(trace.correct for trace in traces)))
-
-
-RULES = Rules(judges={"same_answer": pool_similarity, "similar": pool_similarity, "reward": pool_reward})
+from .asked import AskedEngine, expected
+from .machine import facts
+from .sampling_policies import RULES, STRIDE, bench_of, policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +66,21 @@ class Checks:
     decided_otherwise: int = 0
     accounts_off: int = 0
     failed: int = 0
+    asked_otherwise: int = 0
+    """Requests with a stream or candidates that the policy has no need of, or without them where it has."""
     left_running: int = 0
 
     @property
     def broken(self) -> int:
-        return self.decided_otherwise + self.accounts_off + self.failed + self.left_running
+        return self.decided_otherwise + self.accounts_off + self.failed + self.asked_otherwise + self.left_running
 
 
 async def live(
-    engine: Engine, policy: Policy, problems: Sequence[Problem], setup: Setup, *, repeats: int, at_once: int, checks: Checks
+    engine: AskedEngine, policy: Policy, problems: Sequence[Problem], setup: Setup, *, repeats: int, at_once: int, checks: Checks
 ) -> list[Figures]:
     """`repeats` runs on each problem, `at_once` problems at a time."""
     slots = asyncio.Semaphore(at_once)
+    engine.forget()
 
     async def one(problem: Problem) -> Figures:
         runs = []
@@ -185,6 +107,7 @@ async def live(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(problem)) for problem in problems]
     checks.left_running += await engine.running()
+    checks.asked_otherwise += engine.requests - engine.asked.count(expected(policy.needs))
     return [task.result() for task in tasks]
 
 
@@ -228,11 +151,11 @@ def compared(mine: Sequence[Figures], theirs: Sequence[Figures] | None) -> dict[
 async def measure(args: argparse.Namespace, log: Console) -> dict[str, Any]:
     setup = Setup(method="serial", temperature=args.temperature, window=args.window)
     problems = from_split("test", seed=0, limit=args.problems)
-    host = host_from(args, max_requests=256)
+    host = host_of(args, max_requests=256)
     host.check(problems)
     checks = Checks()
     rows: dict[str, Any] = {}
-    async with host.engine as engine:
+    async with AskedEngine(host.engine) as engine:
         pool = await pool_of(args, engine, problems, setup, log)
         for name, policy in policies(args.n).items():
             if args.only and name not in args.only:
@@ -256,8 +179,7 @@ async def measure(args: argparse.Namespace, log: Console) -> dict[str, Any]:
         "policies": rows,
         "engine": engine_name,
         "model": host.model_name,
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d"),
+        **facts("vllm", "torch"),
     }
 
 
@@ -322,6 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pool", type=Path, help="a pool of the same problems and settings; by default one is sampled")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--gpu-memory", type=float, help="share of the GPU's memory, for several processes on one GPU")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(arguments)
     try:
@@ -329,8 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OrchestraError as error:
         sys.stderr.write(f"sampling_live: {error}\n")
         return 1
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_text(args.out, json.dumps(result, indent=1) + "\n")
     console = Console(width=200)
     console.print(table(result["policies"]))
     console.print(result["checks"])

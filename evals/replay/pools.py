@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestra.answers import exact_key
+from orchestra.answers.normal import quick_key
 from orchestra.errors import ConfigError
 from orchestra.sample.pool import Pool, PooledProblem, Recorded
 from orchestra.sample.pool_file import read_pool
 
-from ..samples import ROWS, Sample, read_samples
+from ..row import Row
+from ..run import ROWS, read_rows
 
 
 def open_pools(paths: Sequence[Path]) -> Pool:
@@ -71,34 +73,39 @@ def _grouped(pool: Pool) -> Pool:
 
 def read_run(folder: Path) -> Pool:
     """A run of `orchestra eval` as a pool: the epochs of a problem are its traces. Rows with engine errors are left out and counted."""
-    samples = list(read_samples(folder))
-    tries: dict[str, list[Sample]] = {}
-    for sample in samples:
-        if sample.error is None:
-            tries.setdefault(sample.problem, []).append(sample)
+    rows = list(read_rows(folder))
+    tries: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.error is None:
+            tries.setdefault(row.problem, []).append(row)
     if not tries:
         raise ConfigError(f"{folder / ROWS} holds no finished row: run the eval to its end, or give another folder")
     notes = []
-    if lost := sum(sample.error is not None for sample in samples):
-        notes.append(f"{folder}: {lost} of {len(samples)} rows with engine errors left out")
+    if lost := sum(row.error is not None for row in rows):
+        notes.append(f"{folder}: {lost} of {len(rows)} rows with engine errors left out")
     name = folder.resolve().name
     return Pool(name, [_problem(problem, epochs, name) for problem, epochs in tries.items()], notes=notes)
 
 
-def _problem(problem: str, epochs: Sequence[Sample], group: str) -> PooledProblem:
+def _problem(problem: str, epochs: Sequence[Row], group: str) -> PooledProblem:
     return PooledProblem(
         id=problem,
-        text=f"{', '.join(map(str, epochs[0].numbers))} → {epochs[0].target}",
-        gold=None,  # any expression that hits the target is right
+        text=epochs[0].name or problem,
+        gold=None if epochs[0].gold is None else str(epochs[0].gold),
         group=group,
         traces=[
             Recorded(
-                tokens=sample.work,
-                span=sample.span if sample.span != sample.work else None,
-                answer=exact_key(sample.answer),
-                correct=sample.correct,
-                cut=sample.timed_out,
+                tokens=row.work,
+                span=row.span if row.span != row.work else None,
+                answer=_key(row.answer),
+                correct=row.correct,
+                cut=row.timed_out or row.status == "cut",
             )
-            for sample in sorted(epochs, key=lambda sample: sample.epoch)
+            for row in sorted(epochs, key=lambda row: row.epoch)
         ],
     )
+
+
+def _key(answer: str | None) -> str | None:
+    """What equal answers share as far as that can be said at once: numbers are compared by value, all else as it is written."""
+    return None if answer is None else quick_key(answer) or exact_key(answer)

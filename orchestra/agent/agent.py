@@ -31,7 +31,7 @@ from ..schedule.runtime import CacheLike, Hedge, Runtime, Uncertain
 from ..tools.function import as_tool
 from ..tools.retrieval import Shortlist
 from ..tools.tool import Tool, ToolSet
-from .events import AgentEvent, AgentFinished, AgentResult, PlannerText, PlanReady
+from .events import AgentEvent, AgentFinished, AgentResult, Asking, PlannerText, PlanReady
 from .joiner import Joiner, ModelJoiner
 from .metered import MeteredChat
 from .planner import Brief, Planned, Planner, TextPlanner
@@ -203,6 +203,8 @@ class Agent:
             start=start,
             on_text=lambda text: tell(PlannerText(text)),
         )
+        tell(asking := Asking("planner"))
+        model.traceparent = asking.traceparent
         planned = await self._settings.planner(model).plan(brief)
         if planned.plan is not None:
             plan = planned.plan

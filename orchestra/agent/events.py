@@ -12,6 +12,15 @@ from ..schedule.outcome import NOTHING, Result, Usage
 from .decision import ChangePlan, Finish
 
 
+@dataclass(slots=True)
+class Asking:
+    """The planner or the joiner is at work from now on."""
+
+    who: Literal["planner", "joiner"]
+    traceparent: str | None = None
+    """An observer that traces sets it: it goes with what is asked of the model meanwhile (`ChatRequest.traceparent`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannerText:
     """The next piece of what the planner writes."""
@@ -72,4 +81,4 @@ class AgentFinished:
     result: AgentResult
 
 
-AgentEvent: TypeAlias = RunEvent | PlannerText | PlanReady | Joined | Refused | AgentFinished
+AgentEvent: TypeAlias = RunEvent | Asking | PlannerText | PlanReady | Joined | Refused | AgentFinished

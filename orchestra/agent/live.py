@@ -44,7 +44,7 @@ class LivePlan:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(console=self._console, get_renderable=self._view, refresh_per_second=FRAMES_A_SECOND)
+            self._live = Live(console=self._console, get_renderable=self.frame, refresh_per_second=FRAMES_A_SECOND)
             self._live.start()
         return self
 
@@ -112,7 +112,8 @@ class LivePlan:
         self._notes.append(text)
         return text
 
-    def _view(self) -> RenderableType:
+    def frame(self) -> RenderableType:
+        """All of it, as it is now."""
         with self._changing:
             now = self._now if self._ended else self._now + time.monotonic() - self._seen
             return self._rows.view(

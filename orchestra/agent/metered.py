@@ -36,6 +36,8 @@ class MeteredChat:
         self._until = until
         self._session = session
         self._asked = 0
+        self.traceparent: str | None = None
+        """Of requests that have none."""
         self.usage = NOTHING
 
     @property
@@ -46,6 +48,8 @@ class MeteredChat:
         self._asked += 1
         if not request.session:
             request = replace(request, session=self._session)
+        if request.traceparent is None:
+            request = replace(request, traceparent=self.traceparent)
         if self._journal is None:
             return await self._pay(request)
         id, key = f"request-{self._asked}", _key(request)

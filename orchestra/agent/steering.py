@@ -17,7 +17,7 @@ from ..plan.tool_spec import ToolSpec
 from ..plan.verify import describe
 from ..schedule.execution import Execution
 from .decision import ChangePlan, Finish, Unreadable
-from .events import AgentEvent, AgentResult, Joined, Refused
+from .events import AgentEvent, AgentResult, Asking, Joined, Refused
 from .joiner import Joiner, State, summarise
 from .metered import MeteredChat
 
@@ -127,6 +127,8 @@ class Steering:
             notes=self._notes,
             max_nodes=self._shape.max_nodes,
         )
+        self._tell(asking := Asking("joiner"))
+        self._model.traceparent = asking.traceparent
         every = self._when.summary_every
         if every is not None and self._execution.completed - self._summarised_at >= every:
             self._summarised_at = self._execution.completed

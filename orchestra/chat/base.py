@@ -44,6 +44,8 @@ class ChatRequest:
     """Tools offered natively, in OpenAI's form (`{"type": "function", "function": {…}}`)."""
     session: str = ""
     priority: int = 0
+    traceparent: str | None = field(default=None, compare=False)
+    """As in `engine.Request`."""
     on_text: Callable[[str], None] | None = field(default=None, compare=False)
     """Called with each piece of text as it is decoded, before `reply` returns. After a dropped connection the reply is not begun again
     once something was handed out: it fails."""

@@ -81,6 +81,7 @@ class EngineChat:
                     sampling=sampling,
                     session=request.session,
                     priority=request.priority,
+                    traceparent=request.traceparent,
                     on_tokens=reading.take if watched else None,
                     on_abort=reading.interrupt if watched else None,
                 )

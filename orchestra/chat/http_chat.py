@@ -94,7 +94,8 @@ class HttpChat:
     async def _attempt(self, request: ChatRequest, body: Mapping[str, Any]) -> StreamedReply:
         streamed = StreamedReply(request.on_text)
         try:
-            async with aclosing(self._connection.post("chat/completions", body, session=request.session)) as events:
+            answer = self._connection.post("chat/completions", body, session=request.session, traceparent=request.traceparent)
+            async with aclosing(answer) as events:
                 while (event := await self._next(events)) is not None:
                     with self._connection.reading(event):
                         delta = streamed.read(event)

@@ -44,7 +44,7 @@ async def _run(host: Host, problem: Problem, setup: Setup, console: Console) -> 
 async def watch(host: Host, problem: Problem, setup: Setup, console: Console) -> Attempt:
     """Run one problem with a live view of its threads. The engine must be running."""
     with LiveThreads(decode=notation.text, console=console) as live:
-        return await attempt(host.engine, problem, setup, observer=live.observer(problem.key))
+        return await attempt(host.engine, problem, setup, observer=live.observe)
 
 
 def verdict(attempted: Attempt) -> str:

@@ -91,6 +91,7 @@ class CountdownSource:
                 session=trace.session or self.problem.key,
                 observer=(lambda event: _observe(trace, state, event)) if trace.watched else None,
                 on_start=lambda tree: setattr(trace, "tree", tree),
+                traceparent=trace.traceparent,
             )
         finally:
             if trace.tree is not None:

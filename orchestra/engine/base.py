@@ -111,6 +111,8 @@ class Request:
     """All threads of one problem share a session, so that a router sends them to the replica that holds their prefix."""
     priority: int = 0
     """Lower is sooner, where the engine has a priority queue; ignored elsewhere."""
+    traceparent: str | None = field(default=None, compare=False)
+    """The span of a distributed trace that asks, in the form of W3C's header of that name: spans of vLLM's own nest below it."""
     on_tokens: Callable[[Sequence[int]], None] | None = field(default=None, compare=False)
     """Called with each group of newly sampled tokens. Costs front-end time: set it only where somebody looks."""
     on_scores: Callable[[Scores], None] | None = field(default=None, compare=False)

@@ -39,7 +39,8 @@ async def complete(
     submitted = time.monotonic()
 
     async def attempt() -> Completion:
-        return await _attempt(connection, connection.post(path, body, session=request.session), Sampled(request, submitted), read)
+        answer = connection.post(path, body, session=request.session, traceparent=request.traceparent)
+        return await _attempt(connection, answer, Sampled(request, submitted), read)
 
     return await connection.patiently(attempt)
 

@@ -99,13 +99,17 @@ class Connection:
             self.in_flight -= 1
         raise AssertionError("stamina returns or raises")
 
-    async def post(self, path: str, body: Mapping[str, Any], *, session: str = "") -> AsyncGenerator[dict[str, Any]]:
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, session: str = "", traceparent: str | None = None
+    ) -> AsyncGenerator[dict[str, Any]]:
         """One attempt: yields the answer, or its pieces when `body` asks for a stream. Closing the generator closes the connection.
 
         A router sends all requests of one `session` to the same replica. Raises `Unavailable` when another attempt can help, otherwise
         `EngineError`.
         """
         headers = {"X-Session-ID": quote(session, safe=_PLAIN)} if session else {}
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
         try:
             async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
                 await self._check(response)

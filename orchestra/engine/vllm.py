@@ -47,6 +47,8 @@ class VllmEngine:
         context: most tokens of a prompt and its completion; by default the model's own limit or what the cache memory holds.
         seed: of the sampling of requests that bring no seed of their own.
         constraints: whether requests may have a `Sampling.constraint`. It takes the model's tokenizer, which is otherwise not loaded.
+        traces_to: an OTLP endpoint, such as http://localhost:4317, to which vLLM sends a span for each request, below the request's
+            `traceparent`.
         gpu_memory: share of the GPU's memory to take, between 0 and 1; None for vLLM's default, which leaves no room for a second engine.
     """
 
@@ -60,6 +62,7 @@ class VllmEngine:
         seed: int = 0,
         constraints: bool = False,
         gpu_memory: float | None = None,
+        traces_to: str | None = None,
     ) -> None:
         if gpu_memory is not None and not 0 < gpu_memory <= 1:
             raise ConfigError(f"`gpu_memory` is a share of the GPU's memory between 0 and 1, got {gpu_memory}")
@@ -70,6 +73,7 @@ class VllmEngine:
         self._seed = seed
         self._constraints = constraints
         self._gpu_memory = gpu_memory
+        self._traces_to = traces_to
         self._llm: AsyncLLM | None = None
         self._ids = itertools.count()
         self._live: set[str] = set()
@@ -154,12 +158,15 @@ class VllmEngine:
     async def _submit(self, llm: AsyncLLM, request_id: str, request: Request, candidates: int) -> RequestOutputCollector:
         from vllm.exceptions import VLLMValidationError
 
+        # Where it sends none, vLLM would log a warning for each.
+        traced = self._traces_to is not None and request.traceparent is not None
         try:
             # Not `llm.generate()`: when that is cancelled, it throws away what had been sampled.
             return await llm.add_request(
                 request_id,
                 {"type": "token", "prompt_token_ids": list(request.prompt)},
                 _params(request, candidates),
+                trace_headers={"traceparent": str(request.traceparent)} if traced else None,
                 priority=request.priority,
             )
         except (ValueError, VLLMValidationError) as error:
@@ -234,6 +241,7 @@ class VllmEngine:
             context=self._context,
             constraints=self._constraints,
             gpu_memory=self._gpu_memory,
+            traces_to=self._traces_to,
         )
 
     def _started(self) -> AsyncLLM:

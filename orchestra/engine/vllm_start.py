@@ -45,6 +45,7 @@ def start(
     context: int | None,
     constraints: bool,
     gpu_memory: float | None = None,
+    traces_to: str | None = None,
 ) -> AsyncLLM:
     """Takes 10 to 60 s, in which the event loop stands still. Arguments as those of `VllmEngine`.
 
@@ -62,6 +63,8 @@ def start(
     more: dict[str, Any] = {"enforce_eager": True, "block_size": CPU_BLOCK} if current_platform.is_cpu() else {}
     if gpu_memory is not None:
         more["gpu_memory_utilization"] = gpu_memory
+    if traces_to is not None:
+        more |= {"otlp_traces_endpoint": traces_to, "disable_log_stats": False}  # a span is made of the request's statistics
     if constraints:
         more["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
     try:
@@ -78,8 +81,7 @@ def start(
                 max_logprobs=MOST_TOP_LOGPROBS,
                 skip_tokenizer_init=not constraints,
                 use_tqdm_on_load=False,
-                disable_log_stats=True,
-                **more,
+                **({"disable_log_stats": True} | more),
             )
         )
     except (ValueError, OSError) as error:

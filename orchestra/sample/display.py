@@ -30,7 +30,7 @@ class LiveSample:
         self._tally = Tally()
         self._decider: Decider | None = None
         self._launched = self._ended = self._lost = self._aborted = self._mute = 0
-        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self._view)
+        self._live = Live(console=console, refresh_per_second=8, transient=True, get_renderable=self.frame)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -60,7 +60,8 @@ class LiveSample:
                 case Stop():
                     self._aborted = self._launched - self._ended - self._lost
 
-    def _view(self) -> Table:
+    def frame(self) -> Table:
+        """All of it, as it is now."""
         running = self._launched - self._ended - self._lost - self._aborted
         view = Table.grid(padding=(0, 1))
         view.add_row(

@@ -116,15 +116,17 @@ class Attempts:
         attempt = 0
         while True:
             attempt += 1
+            traceparent = None
             if self._tell is not None:
-                self._tell(NodeStarted(self._scope + entry.node.id, attempt, at))
+                self._tell(event := NodeStarted(self._scope + entry.node.id, attempt, at))
+                traceparent = event.traceparent
             try:
                 if facts.timeout_s is not None or self._runtime.hedge is not None:
-                    value, usage = await self._bounded(entry, inputs)
+                    value, usage = await self._bounded(entry, inputs, traceparent)
                 elif facts.tool is not None and facts.tool.usage is None:  # the commonest way, without another frame
                     value, usage = await facts.tool.call(inputs), ONE_CALL
                 else:
-                    value, usage = await self._steps.run(entry.node, inputs, cheapest=entry.cheapest)
+                    value, usage = await self._steps.run(entry.node, inputs, cheapest=entry.cheapest, traceparent=traceparent)
             except Exception as error:  # noqa: BLE001 - the node's boundary: a failure is data for those that wait for it
                 spent += error.usage if isinstance(error, SubPlanFailed) else (ONE_CALL if facts.wanted.calls else NOTHING)
                 wait_s = self._wait(error, attempt, entry)
@@ -162,7 +164,7 @@ class Attempts:
         entry.reserved += ONE_CALL
         return True
 
-    async def _bounded(self, entry: Entry, inputs: Any) -> tuple[Any, Usage]:
+    async def _bounded(self, entry: Entry, inputs: Any, traceparent: str | None) -> tuple[Any, Usage]:
         """One attempt in tasks of its own, so that it can be given up although it ignores being cancelled."""
         loop = asyncio.get_running_loop()
         facts = entry.facts
@@ -170,7 +172,7 @@ class Attempts:
         deadline = None if facts.timeout_s is None else started + facts.timeout_s
         hedge_s = self._hedge_after(entry)
         hedge_at = None if hedge_s is None else started + hedge_s
-        tasks = [self._start(entry, inputs)]
+        tasks = [self._start(entry, inputs, traceparent)]
         try:
             while True:
                 due = [moment for moment in (deadline, hedge_at) if moment is not None]
@@ -189,14 +191,15 @@ class Attempts:
                     hedge_at = None
                     if not self._another(entry):
                         continue
-                    tasks.append(self._start(entry, inputs))
+                    tasks.append(self._start(entry, inputs, traceparent))
                     if self._tell is not None:
                         self._tell(NodeHedged(self._scope + entry.node.id, now - started, now))
         finally:
             await stop(dict.fromkeys(tasks, self._scope + entry.node.id), self._runtime.grace_s, self._left_behind)
 
-    def _start(self, entry: Entry, inputs: Any) -> asyncio.Task[tuple[Any, Usage]]:
-        return asyncio.create_task(self._steps.run(entry.node, inputs, cheapest=entry.cheapest), name=self._scope + entry.node.id)
+    def _start(self, entry: Entry, inputs: Any, traceparent: str | None) -> asyncio.Task[tuple[Any, Usage]]:
+        call = self._steps.run(entry.node, inputs, cheapest=entry.cheapest, traceparent=traceparent)
+        return asyncio.create_task(call, name=self._scope + entry.node.id)
 
     def _hedge_after(self, entry: Entry) -> float | None:
         hedge, kind = self._runtime.hedge, entry.facts.kind

@@ -24,6 +24,8 @@ class NodeStarted:
     """Nodes of a sub-plan have its id before theirs: "outer/inner"."""
     attempt: int
     at: float
+    traceparent: str | None = None
+    """An observer that traces sets it: it goes with what the attempt asks of models (`ChatRequest.traceparent`)."""
 
 
 @dataclass(slots=True)

@@ -90,16 +90,16 @@ class Steps:
             return as_text(value)
         return [] if value is OMIT else value
 
-    async def run(self, node: Node, inputs: Any, *, cheapest: bool) -> tuple[Any, Usage]:
-        """One attempt. Whatever it raises is the node's failure."""
+    async def run(self, node: Node, inputs: Any, *, cheapest: bool, traceparent: str | None = None) -> tuple[Any, Usage]:
+        """One attempt. Whatever it raises is the node's failure. `traceparent` goes with what it asks of models."""
         if isinstance(node, ToolCall):
             tool = self._tools[node.tool]
             value = await tool.call(inputs)
             return value, (ONE_CALL if tool.usage is None else Usage(calls=1, money=tool.usage(value)))
         if isinstance(node, Sample):
-            return await self._sample(node, inputs, cheapest)
+            return await self._sample(node, inputs, cheapest, traceparent)
         if isinstance(node, ModelCall):
-            return await self._ask(node, inputs, cheapest)
+            return await self._ask(node, inputs, cheapest, traceparent)
         if isinstance(node, SubPlan):
             return await self._nested(node, inputs)
         return aggregate(node, inputs), NOTHING
@@ -115,7 +115,9 @@ class Steps:
             raise PlanError(f"node {node.id} asks a model, but the run has none: pass `models`")
         return self._models.choose(difficulty=node.difficulty, name=node.model, cheapest=cheapest)
 
-    async def _ask(self, node: ModelCall, prompt: str, cheapest: bool, number: int | None = None) -> tuple[str, Usage]:
+    async def _ask(
+        self, node: ModelCall, prompt: str, cheapest: bool, traceparent: str | None, number: int | None = None
+    ) -> tuple[str, Usage]:
         assert self._models is not None
         system = [Message("system", node.system)] if node.system else []
         request = ChatRequest(
@@ -123,13 +125,15 @@ class Steps:
             max_tokens=node.max_tokens or DEFAULT_MAX_TOKENS,
             temperature=node.temperature,
             seed=number,
+            traceparent=traceparent,
         )
         made = await self._models.replies(request, self._tier(node, cheapest=cheapest), escalate=not cheapest)
         return made[-1][1].text, sum((usage_of(tier, reply) for tier, reply in made), NOTHING)
 
-    async def _sample(self, node: Sample, prompt: str, cheapest: bool) -> tuple[list[str], Usage]:
+    async def _sample(self, node: Sample, prompt: str, cheapest: bool, traceparent: str | None) -> tuple[list[str], Usage]:
         tasks = [
-            asyncio.create_task(self._ask(node, prompt, cheapest, number), name=f"{node.id}#{number}") for number in range(node.n)
+            asyncio.create_task(self._ask(node, prompt, cheapest, traceparent, number), name=f"{node.id}#{number}")
+            for number in range(node.n)
         ]
         texts: list[str] = []
         usage = NOTHING

@@ -47,15 +47,19 @@ async def run_tree(
     session: str = "",
     observer: Observer | None = None,
     on_start: Callable[[RunTree], None] | None = None,
+    traceparent: str | None = None,
 ) -> RunTree:
     """Run one problem to its end and return everything it caused.
 
     `sampling.max_tokens` caps each request; its stop ids are the protocol's. Engine failures are recorded in the tree (`RunTree.error`), and
     running out of `limits.seconds` cancels what runs and sets `RunTree.timed_out`. Cancelling the caller cancels every thread; on the way
     out nothing keeps running. `on_start` gets the tree before anything is sampled, so that who cancels the run still has it: its account
-    is complete once this has returned or raised. Any other exception, from a protocol or an observer, ends the run and is raised as it was.
+    is complete once this has returned or raised. `traceparent` is the root thread's. Any other exception, from a protocol or an observer, ends
+    the run and is raised as it was.
     """
-    tree = RunTree(session=session, protocol=protocol.name, join=join, root=Thread("0"), started=engine.now())
+    tree = RunTree(
+        session=session, protocol=protocol.name, join=join, root=Thread("0", traceparent=traceparent), started=engine.now()
+    )
     tree.root.inject(prompt)
     run = _Run(engine, protocol, tree, sampling, limits, observer)
     if on_start:
@@ -158,6 +162,7 @@ class _Run:
             session=self._tree.session,
             # A resumed parent is on the critical path of everything below it: ahead of fresh children.
             priority=thread.depth,
+            traceparent=thread.traceparent,
             on_tokens=(lambda token_ids: self._tell("tokens", thread, token_ids, scores)) if self._observer else None,
             on_scores=hold if self._observer and self._sampling.top_logprobs else None,
             on_abort=record,
@@ -184,7 +189,7 @@ class _Run:
         if thread.depth >= self._limits.max_depth:
             refusal = refusal or f"threads may be nested {self._limits.max_depth} deep"
         for index, prompt in enumerate(prompts):
-            child = Thread(f"{thread.id}.{siblings + index}", thread.depth + 1)
+            child = Thread(f"{thread.id}.{siblings + index}", thread.depth + 1, traceparent=thread.traceparent)
             child.inject(prompt)
             fork.children.append(child)
             if refusal or index >= self._limits.max_children:

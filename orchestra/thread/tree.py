@@ -68,6 +68,9 @@ class Thread:
     """Why it failed or was refused, for people."""
     started: float | None = None
     finished: float | None = None
+    traceparent: str | None = field(default=None, compare=False)
+    """Goes with its requests (`engine.Request.traceparent`). Children begin with their parent's; an observer that traces sets it when the
+    thread starts."""
     context: list[int] = field(default_factory=list)
     """The ids that the next request would send. Read only: `inject` and `record` change it."""
 

@@ -38,7 +38,7 @@ class _Lane:
 
 
 class LiveThreads:
-    """A context manager that shows the threads of the runs whose observers it made.
+    """A context manager that shows the threads of the runs that it observes.
 
     Args:
         decode: token ids to the text that people read.
@@ -50,7 +50,8 @@ class LiveThreads:
         self._decode = decode
         self._console = console
         self._window = window
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        # By identity: threads of several runs have the same ids. A lane keeps its thread, so that its identity stays its own.
+        self._lanes: dict[int, _Lane] = {}
         self._live: Live | None = None
         self._drawn = 0.0
 
@@ -62,22 +63,18 @@ class LiveThreads:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live:
-            self._live.update(self._view(), refresh=True)
+            self._live.update(self.frame(), refresh=True)
             self._live.stop()
 
-    def observer(self, run: str) -> Callable[[Event], None]:
-        """The observer of one run; `run` tells the lanes of several runs apart."""
-
-        def observe(event: Event) -> None:
-            lane = self._lanes.setdefault((run, event.thread.id), _Lane(event.thread))
-            lane.token_ids.extend(event.token_ids)
-            if self._live is None:
-                self._print(event, lane)
-            elif (now := time.monotonic()) - self._drawn >= SECONDS_A_FRAME:
-                self._drawn = now
-                self._live.update(self._view(), refresh=True)
-
-        return observe
+    def observe(self, event: Event) -> None:
+        """The observer of any number of runs."""
+        lane = self._lanes.setdefault(id(event.thread), _Lane(event.thread))
+        lane.token_ids.extend(event.token_ids)
+        if self._live is None:
+            self._print(event, lane)
+        elif (now := time.monotonic()) - self._drawn >= SECONDS_A_FRAME:
+            self._drawn = now
+            self._live.update(self.frame(), refresh=True)
 
     def _print(self, event: Event, lane: _Lane) -> None:
         thread = event.thread
@@ -96,7 +93,7 @@ class LiveThreads:
                 return
         self._console.print(f"{thread.id:<6} {words}", markup=False, highlight=False, soft_wrap=True)
 
-    def _view(self) -> RenderableType:
+    def frame(self) -> RenderableType:
         """One line a thread, as many as fit: those that run or returned something before those that were cancelled."""
         room = max(3, self._console.height - 3)
         lanes = list(self._lanes.values())

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from orchestra.evals.samples import Sample, SampleFolder, read_samples
+from orchestra.evals.row import Row
+from orchestra.evals.rows import RowFolder
+from orchestra.evals.run import read_rows
 
 from orchestra.cli import main
 from orchestra.engine import Request
@@ -25,7 +27,7 @@ def evaluate(out: Path, *options: str) -> int:
 
 
 def rows(out: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"]])
@@ -35,11 +37,11 @@ def test_an_eval_writes_one_row_a_problem_and_a_report_sums_them_up(
     assert evaluate(tmp_path / "run", "--limit", "12", "--method", *method) == 0
     found = rows(tmp_path / "run")
     assert len(found) == len({row["problem"] for row in found}) == 12
-    assert {"answer", "correct", "error", "work", "span", "cached", "wall_seconds", "children", "explored"} <= found[0].keys()
+    assert {"answer", "correct", "error", "work", "span", "cached", "wall_seconds", "threads", "explored"} <= found[0].keys()
     assert all((row["answer"] is not None) == row["correct"] for row in found)
     capsys.readouterr()
     assert main(["report", str(tmp_path / "run"), "--json"]) == 0
-    (summary,) = json.loads(capsys.readouterr().out)
+    (summary,) = (run["summary"] for run in json.loads(capsys.readouterr().out)["runs"])
     assert summary["problems"] == 12 and summary["correct"] == sum(bool(row["correct"]) for row in found)
     assert main(["report", str(tmp_path / "run")]) == 0
     assert ("serial" if method == ["serial"] else "fork (") in capsys.readouterr().out
@@ -47,17 +49,17 @@ def test_an_eval_writes_one_row_a_problem_and_a_report_sums_them_up(
 
 def test_the_same_command_again_runs_only_what_is_owed(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "5")
-    first = (tmp_path / "samples.jsonl").read_text()
+    first = (tmp_path / "rows.jsonl").read_text()
     evaluate(tmp_path, "--limit", "8")
-    second = (tmp_path / "samples.jsonl").read_text()
+    second = (tmp_path / "rows.jsonl").read_text()
     assert second.startswith(first) and len(second.splitlines()) == 8
     evaluate(tmp_path, "--limit", "8")
-    assert (tmp_path / "samples.jsonl").read_text() == second
+    assert (tmp_path / "rows.jsonl").read_text() == second
 
 
 def test_a_torn_last_line_is_owed_again(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "4")
-    path = tmp_path / "samples.jsonl"
+    path = tmp_path / "rows.jsonl"
     path.write_text(path.read_text()[:-40])
     evaluate(tmp_path, "--limit", "4")
     assert len(rows(tmp_path)) == 4
@@ -65,7 +67,7 @@ def test_a_torn_last_line_is_owed_again(tmp_path: Path) -> None:
 
 def test_a_row_with_an_engine_error_is_owed_again(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "4")
-    path = tmp_path / "samples.jsonl"
+    path = tmp_path / "rows.jsonl"
     found = rows(tmp_path)
     found[1] |= {"error": "no answer from http://gone", "correct": False, "answer": None}
     path.write_text("".join(json.dumps(row) + "\n" for row in found))
@@ -75,19 +77,19 @@ def test_a_row_with_an_engine_error_is_owed_again(tmp_path: Path) -> None:
 
 def test_a_damaged_row_in_the_middle_is_an_error_that_names_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(tmp_path, "--limit", "4")
-    path = tmp_path / "samples.jsonl"
+    path = tmp_path / "rows.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], '{"problem": 1}', *lines[2:]]) + "\n")
     assert evaluate(tmp_path, "--limit", "4") == 2
-    assert "samples.jsonl:2 is not a sample" in capsys.readouterr().err
+    assert "rows.jsonl:2 is no row" in capsys.readouterr().err
 
 
 def test_a_folder_of_another_experiment_is_refused_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(tmp_path, "--limit", "4", "--method", "serial")
-    before = (tmp_path / "samples.jsonl").read_text()
+    before = (tmp_path / "rows.jsonl").read_text()
     assert evaluate(tmp_path, "--limit", "4", "--method", "serial", "--window", "320") == 2
     assert "window: 160 → 320" in capsys.readouterr().err
-    assert (tmp_path / "samples.jsonl").read_text() == before
+    assert (tmp_path / "rows.jsonl").read_text() == before
 
 
 def test_a_dead_engine_ends_the_run_instead_of_failing_every_problem(
@@ -147,21 +149,21 @@ def test_bad_lines_of_a_problems_file_are_named_and_the_others_run(tmp_path: Pat
         "{not json\n"
         "\n"
         '{"numbers": [3, 5, 7, 110], "target": 24}\n'
-        '{"numbers": "3 5 7", "target": 24}\n'
+        '{"numbers": "three", "target": 24}\n'
         "[1, 2]\n" + '{"numbers": [1, 1, 1, 1], "target": 99}\n' + "[" * 100_000 + "\n"
         '{"numbers": [true, 5, 7, 11], "target": 24}\n'
     )
     assert evaluate(tmp_path / "run", "--problems", str(file)) == 0
     errors = " ".join(capsys.readouterr().err.split())
     for line in (2, 4, 5, 6, 8, 9):
-        assert f"problems.jsonl:{line} skipped" in errors.replace("- ", "")
+        assert f"problems.jsonl: left out line {line}: " in errors
     assert "1 of 2 problems have no solution" in errors
-    assert {row["problem"]: row["correct"] for row in rows(tmp_path / "run")} == {"3,5,7,11=24": True, "1,1,1,1=99": False}
+    assert {row["name"]: row["correct"] for row in rows(tmp_path / "run")} == {"3,5,7,11=24": True, "1,1,1,1=99": False}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "it is empty"), ("{}\n", 'line 1: expected an object with "numbers" and "target"'), (None, "cannot read problems")],
+    [("", "it is empty"), ("{}\n", "line 1: it needs a field 'numbers'"), (None, "cannot be read")],
 )
 def test_a_file_without_problems_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, message: str
@@ -179,7 +181,6 @@ def test_a_file_without_problems_is_an_error(
         (["--engine", "tensorrt"], "unknown engine 'tensorrt': use one of auto, vllm, transformers, scripted, or the URL"),
         (["--engine", "transformers", "--model", "/no/such/model"], "there is no model folder /no/such/model"),
         (["--temperature", "-1"], "`temperature` must not be negative, got -1.0"),
-        (["--seconds", "0"], "`seconds` must be positive, got 0.0"),
         (["--beam", "100"], "`beam` must lie in 1..99, got 100"),
     ],
 )
@@ -192,7 +193,14 @@ def test_settings_that_cannot_work_are_refused(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["eval", "countdwn", "--out", "x"], ["eval", "countdown"], ["eval", "countdown", "--out", "x", "--method", "guess"], ["fly"]],
+    [
+        ["eval", "countdown", "--out", "x", "--method", "guess"],
+        ["eval", "countdown", "--out", "x", "--seconds", "0"],
+        ["eval", "countdown", "--out", "x", "--shard", "4/4"],
+        ["eval", "countdown", "--out", "x", "--budget", "money=3"],
+        ["eval", "countdown", "--out", "x", "--traces", "some"],
+        ["fly"],
+    ],
 )
 def test_wrong_arguments_print_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -207,15 +215,16 @@ def test_an_out_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest
     assert "choose another --out" in capsys.readouterr().err
 
 
-SAMPLE = Sample(
-    **dict.fromkeys(("cached", "prefilled", "answer", "error")),
-    **dict.fromkeys(("work", "span", "injected", "wasted", "unobserved", "explored", "requests", "children", "refused"), 1),
-    **dict.fromkeys(("engine_seconds", "wall_seconds"), 1.0),
-    problem="3,5,7,11=24",
-    numbers=[11, 7, 5, 3],
-    target=24,
+ROW = Row(
+    benchmark="countdown",
+    problem="0123456789abcdef",
+    answer=None,
     correct=False,
+    score=0.0,
     status="finished",
+    work=1,
+    span=1,
+    wall_seconds=1.0,
     at_once=1,
 )
 
@@ -223,20 +232,20 @@ SAMPLE = Sample(
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_full_disk_ends_the_run_with_the_next_step_and_leaves_whole_rows(tmp_path: Path, room: int) -> None:
     """A limit on the size of files stands for the disk: writing past it fails, after a part of the row when there is room for one."""
-    with SampleFolder(tmp_path, {"experiment": {}}) as folder:
-        folder.append(SAMPLE)
-        size = (tmp_path / "samples.jsonl").stat().st_size
+    with RowFolder(tmp_path, {"experiment": {}}) as folder:
+        folder.append(ROW)
+        size = (tmp_path / "rows.jsonl").stat().st_size
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, before[1]))
         try:
             with pytest.raises(ConfigError, match="Rows written so far are safe: make room and run the same command again"):
-                folder.append(SAMPLE.model_copy(update={"epoch": 1}))
+                folder.append(ROW.model_copy(update={"epoch": 1}))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
-        folder.append(SAMPLE.model_copy(update={"epoch": 2}))
-    assert [sample.epoch for sample in read_samples(tmp_path)] == [0, 2]
+        folder.append(ROW.model_copy(update={"epoch": 2}))
+    assert [row.epoch for row in read_rows(tmp_path)] == [0, 2]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"experiment": 3}'])
@@ -253,7 +262,7 @@ def test_several_tries_at_one_problem_do_not_count_as_several_problems(tmp_path:
     evaluate(tmp_path / "four", "--limit", "6", "--method", "serial", "--epochs", "4")
     capsys.readouterr()
     main(["report", str(tmp_path / "one"), str(tmp_path / "four"), "--json"])
-    one, four = json.loads(capsys.readouterr().out)
+    one, four = (run["summary"] for run in json.loads(capsys.readouterr().out)["runs"])
     assert (four["problems"], four["tries"]) == (6, 24)
     assert (one["accuracy"], one["accuracy_error"]) == (four["accuracy"], four["accuracy_error"])
 
@@ -295,7 +304,7 @@ def start_slow(out: Path, *options: str) -> subprocess.Popen[str]:
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 30
-    while not ((out / "samples.jsonl").exists() and len((out / "samples.jsonl").read_text().splitlines()) >= 3):
+    while not ((out / "rows.jsonl").exists() and len((out / "rows.jsonl").read_text().splitlines()) >= 3):
         assert time.monotonic() < deadline and process.poll() is None, process.communicate()
         time.sleep(0.02)
     return process
@@ -311,7 +320,7 @@ def test_an_interrupted_run_keeps_its_rows_and_goes_on_with_the_same_command(
     assert process.returncode == status
     if kill == signal.SIGINT:
         assert "interrupted; finished rows are kept" in errors and "Traceback" not in errors
-    kept = (tmp_path / "samples.jsonl").read_text()
+    kept = (tmp_path / "rows.jsonl").read_text()
     finished = kept.count("\n")
     assert 3 <= finished < 500
     assert evaluate(tmp_path, "--limit", str(finished + 2)) == 0

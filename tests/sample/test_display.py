@@ -44,7 +44,7 @@ def seen(policy: Policy) -> tuple[str, list[Standing]]:
     source = PoolSource(POOL, POOL.problems[0], range(5))
     run_virtual(run_live(policy, source, observer=observe))
     with console.capture() as capture:
-        console.print(live._view())
+        console.print(live.frame())
     return capture.get(), standings
 
 

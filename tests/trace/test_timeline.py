@@ -36,7 +36,7 @@ ANSWERS = {
 
 def run(join: Join = "first", live: LiveThreads | None = None) -> RunTree:
     engine = ScriptedEngine(script(ANSWERS), seconds_per_token=1.0)
-    observer = live.observer("run") if live else None
+    observer = live.observe if live else None
     limits = Limits(window=1_000)
     return run_virtual(
         run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=limits, join=join, observer=observer)

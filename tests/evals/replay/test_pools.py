@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from orchestra.evals.replay.pools import joined, open_pools, read_run
-from orchestra.evals.samples import ROWS, Sample
+from orchestra.evals.row import Row
+from orchestra.evals.run import ROWS
 
 from orchestra.errors import ConfigError
 from orchestra.sample.pool import Pool
@@ -19,16 +20,15 @@ from .made import random_pool
 DATA = os.environ.get("ORCHESTRA_DATA")
 
 
-def row(epoch: int = 0, **changed: object) -> Sample:
+def row(epoch: int = 0, **changed: object) -> Row:
     fields: dict[str, object] = {
-        "problem": "3,5,7,11→24", "epoch": epoch, "numbers": [3, 5, 7, 11], "target": 24, "answer": "(5+7)*(11-3*3)", "correct": True,
-        "error": None, "status": "stop", "work": 90, "span": 40, "injected": 3, "cached": None, "prefilled": None, "wasted": 0,
-        "unobserved": 0, "explored": 9, "requests": 4, "children": 3, "refused": 0, "engine_seconds": 1.0, "wall_seconds": 1.0, "at_once": 1,
+        "benchmark": "countdown", "problem": "0123456789abcdef", "name": "3,5,7,11=24", "epoch": epoch, "answer": "(5+7)*(11-3*3)",
+        "correct": True, "score": 1.0, "status": "finished", "work": 90, "span": 40, "wall_seconds": 1.0, "at_once": 1,
     }  # fmt: skip
-    return Sample.model_validate(fields | changed)
+    return Row.model_validate(fields | changed)
 
 
-def run_of(folder: Path, *rows: Sample) -> Path:
+def run_of(folder: Path, *rows: Row) -> Path:
     folder.mkdir(parents=True)
     (folder / ROWS).write_text("".join(one.model_dump_json() + "\n" for one in rows))
     return folder
@@ -63,7 +63,7 @@ def test_a_row_that_was_edited_is_named_by_file_and_line(tmp_path: Path) -> None
     folder = run_of(tmp_path / "fork", row())
     with (folder / ROWS).open("a") as file:
         file.write("{}\n")
-    with pytest.raises(ConfigError, match=rf"{ROWS}:2 is not a sample \(problem: "):
+    with pytest.raises(ConfigError, match=rf"{ROWS}:2 is no row \(benchmark: "):
         open_pools([folder])
 
 

@@ -1,0 +1,1 @@
+"""Runs for other tools: Perfetto, OpenTelemetry, inspect, tables; and single problems as pages."""

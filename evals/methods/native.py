@@ -1,0 +1,107 @@
+"""Countdown on a model that speaks its token language: serial, forked, and policies over both."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestra.countdown.attempt import Method as Search
+from orchestra.countdown.attempt import Setup, label
+from orchestra.countdown.setup import Host, host_from
+from orchestra.countdown.source import check_needs
+from orchestra.errors import ConfigError
+from orchestra.sample import Policy
+
+from ..method import Method
+from ..problem import Problem
+from .countdown import Searching, game_of
+from .sampled import Sampled
+from .searches import READING, Searches
+from .ways import Caps, Running, Way, capped, caps_from, policy_from
+
+_MOST_REQUESTS = 1024
+_NO_CAPS = Caps()
+
+
+def native_way(args: argparse.Namespace) -> Way:
+    """Raises `ConfigError` for settings that no search can have, and for a model that is not Countdown's."""
+    policy, caps = policy_from(args), caps_from(args)
+    setup = _setup(args, caps, voted=policy is not None)
+    if policy is not None:
+        check_needs(policy.needs, setup)
+        policy = capped(policy, caps)
+    traces = policy.most if policy is not None else 1
+    # One request a thread: a forking problem has at most `beam` of them at a time.
+    at_once = args.concurrency * traces * (setup.effective_beam if setup.method == "fork" else 1)
+    host = host_from(
+        argparse.Namespace(engine=args.engine, model=Path(args.model) if args.model is not None else None),
+        max_requests=min(_MOST_REQUESTS, at_once),
+    )
+    threads = 1 + (setup.effective_beam if setup.method == "fork" else 0)
+    return Way(
+        label=_label(setup, args.policy),
+        settings=settings_of(host, setup, policy=args.policy, caps=caps),
+        most_tokens=caps.tokens or traces * threads * setup.window,
+        check=lambda problems: _check(host, problems),
+        run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
+        needs_mathematics=False,
+    )
+
+
+def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Caps = _NO_CAPS) -> dict[str, Any]:
+    """What decides the results of a search, for the run's config. Its label goes apart."""
+    return {
+        **{name: value for name, value in asdict(setup).items() if name not in ("method", "tree_tokens", "seconds")},
+        "search": setup.method,
+        "beam": setup.effective_beam,
+        "policy": policy,
+        **caps.as_settings(),
+        "engine": host.kind,
+        "model": host.model_name,
+        "weights": host.fingerprint,
+    }
+
+
+def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
+    method: Search = args.method or ("serial" if voted else "fork")
+    tokens = caps.tokens
+    if caps.span is not None and method == "fork":
+        raise ConfigError("a forked search has no limit on its span: give --budget tokens=N, or a smaller --window or --child-beam")
+    if caps.span is not None:
+        tokens = min(caps.span, tokens or caps.span)  # of one thread they are the same
+    return Setup(
+        method=method,
+        join=args.join,
+        beam=args.beam,
+        child_beam=args.child_beam,
+        window=args.window,
+        temperature=(1.0 if voted else 0.0) if args.temperature is None else args.temperature,
+        seed=args.seed,
+        # Under a policy the budget is of all traces together.
+        tree_tokens=None if voted else tokens,
+        seconds=None if voted else caps.seconds,
+    )
+
+
+def _label(setup: Setup, policy: str | None) -> str:
+    search = label(setup.method, setup.join)
+    return search if policy is None else policy if setup.method == "serial" else f"{policy} of {search}"
+
+
+def _check(host: Host, problems: tuple[Problem, ...]) -> None:
+    host.check(map(game_of, problems))
+
+
+@asynccontextmanager
+async def _running(host: Host, setup: Setup, policy: Policy | None, name: str, caps: Caps) -> AsyncGenerator[Running]:
+    async with host.engine as engine:
+        method: Method
+        if policy is None:
+            method = Searching(engine, setup)
+        else:
+            method = Sampled(name, policy, Searches(engine, setup), reading=READING, seconds=caps.seconds)
+        yield Running(method=method, engine=engine.name, facts={"name": engine.name, **asdict(engine.capabilities)})

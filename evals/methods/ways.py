@@ -1,0 +1,123 @@
+"""From the arguments of `orchestra eval` to a method with its engine: everything is checked first, and started when it is entered.
+
+A way is native where the model speaks Countdown's token language, and in words elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestra.answers import Equivalence
+from orchestra.countdown.model import CARD
+from orchestra.errors import ConfigError
+from orchestra.sample import Policy, read_policy
+
+from ..benchmark import Benchmark
+from ..method import Method
+from ..problem import Problem
+
+RECORDED, POOL = "recorded:", "pool:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A method whose engine runs."""
+
+    method: Method
+    engine: str
+    """Its name, for people."""
+    facts: Mapping[str, Any]
+    """What the run's config says of the engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A method that can be started."""
+
+    label: str
+    settings: Mapping[str, Any]
+    """What decides its results, for the run's config."""
+    most_tokens: int | None
+    """Upper bound on what a try samples; None when there is none to be had."""
+    check: Callable[[tuple[Problem, ...]], None]
+    """Raises `ConfigError` for problems that it cannot be asked."""
+    run: Callable[[Equivalence], AbstractAsyncContextManager[Running]]
+    needs_mathematics: bool = True
+    """Its votes and grades compare answers by what they mean, for which math-verify must be installed."""
+
+
+def way_of(args: argparse.Namespace, benchmark: Benchmark) -> Way:
+    """Raises `ConfigError` for a method that the benchmark or the model does not have, and for a model that is not there."""
+    if args.method is not None and args.method not in benchmark.methods:
+        if args.method == "fork":
+            raise ConfigError(
+                f"{benchmark.name} has no model that forks by itself: `--method fork` is for Countdown; use `--policy` for many tries at once"
+            )
+        raise ConfigError(f"{benchmark.name} is not solved by `--method {args.method}`: use {', '.join(sorted(benchmark.methods))}")
+    if speaks_countdown(args, benchmark):
+        from .native import native_way
+
+        return native_way(args)
+    from .worded import worded_way
+
+    return worded_way(args, benchmark)
+
+
+def speaks_countdown(args: argparse.Namespace, benchmark: Benchmark) -> bool:
+    """Whether the model that is asked for takes Countdown's tokens. Of a server nobody knows: it does unless `--chat` says otherwise."""
+    if "fork" not in benchmark.methods or args.method == "plan" or args.chat or args.tokenizer:
+        return False
+    if args.engine.startswith((RECORDED, POOL)):
+        return False
+    if args.engine in ("auto", "vllm", "transformers"):
+        return args.model is None or not Path(args.model).is_dir() or (Path(args.model) / CARD).exists()
+    return True
+
+
+def policy_from(args: argparse.Namespace) -> Policy | None:
+    """Raises `ConfigError` for a policy that needs what a command line cannot give."""
+    if args.policy is None:
+        return None
+    policy = read_policy(args.policy)
+    needs = policy.needs
+    if needs.judges or needs.arms:
+        wants = [*(f"a judge for {name!r}" for name in sorted(needs.judges)), *(f"the arm {name!r}" for name in sorted(needs.arms))]
+        raise ConfigError(f"{args.policy!r} needs {' and '.join(wants)}, which only a method made in Python can give it")
+    return policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Of one try."""
+
+    tokens: int | None = None
+    span: int | None = None
+    seconds: float | None = None
+
+    def as_settings(self) -> dict[str, Any]:
+        return {"budget": {name: value for name in ("tokens", "span", "seconds") if (value := getattr(self, name)) is not None}}
+
+
+def caps_from(args: argparse.Namespace) -> Caps:
+    """Of `--budget`, and of the options that say a part of it. Raises `ConfigError` where they contradict each other."""
+    limits: dict[str, Any] = dict(args.budget)
+    for name, option, value in (("tokens", "--tree-tokens", args.tree_tokens), ("seconds", "--seconds", args.seconds)):
+        if value is not None and limits.setdefault(name, value) != value:
+            raise ConfigError(f"--budget says {name}={limits[name]:g} and {option} {value:g}: give one of them")
+    return Caps(**limits)
+
+
+def capped(policy: Policy, caps: Caps) -> Policy:
+    """`policy` within a budget of a try."""
+    from orchestra.sample.policies.budgeted import Budgeted
+
+    from .span import SpanBudget
+
+    if caps.tokens is not None or caps.seconds is not None:
+        policy = Budgeted(policy=policy, tokens=caps.tokens, seconds=caps.seconds)
+    return policy if caps.span is None else SpanBudget(policy=policy, span=caps.span)

@@ -1,0 +1,20 @@
+"""Brown University Math Olympiad 2025: MathArena's copy."""
+
+from __future__ import annotations
+
+from ..benchmark import Benchmark, Hub
+from .competition import FIELDS, competition
+from .graders.mathematics import mathematics
+
+BENCHMARK = Benchmark(
+    name="brumo25",
+    title="BRUMO 2025",
+    about="Brown University Math Olympiad; a number or an expression, compared by what it means.",
+    home=Hub(id="MathArena/brumo_2025", split="train"),
+    licence="CC BY-NC-SA 4.0",
+    size=30,
+    fields=FIELDS,
+    read=competition("brumo25"),
+    grade=mathematics,
+    citation="Balunović et al. 2025, MathArena, arXiv 2505.23281",
+)
