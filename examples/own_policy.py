@@ -4,7 +4,7 @@ python examples/own_policy.py
 
 runs it live on the shipped Countdown model. The same object replays on recorded traces, beside the policies that ship:
 
-    orchestra replay evals/recorded/countdown-pool.jsonl.gz --policy examples/own_policy.py:Quorum:n=8,agree=3 --policy adaptive:n=8,m=5
+    orchestra replay evals/recorded/countdown-fork-pool.jsonl.gz --policy examples/own_policy.py:Quorum:n=8,agree=3 --policy adaptive:n=8,m=5
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class QuorumDecider:
 
 
 async def main() -> None:
-    problem = Problem((3, 5, 7, 11), target=24)
+    problem = Problem((3, 6, 13, 61), target=65)
     async with open_engine("auto", model=shipped_model()) as engine:
         source = CountdownSource(engine, problem, Setup(method="serial", temperature=1.0))
         sampled = await sample(problem.key, source, policy=Quorum(n=16, agree=4))

@@ -21,7 +21,17 @@ def add_report(commands: Commands) -> None:
     )
     report.set_defaults(run="orchestra.evals.report_command:report_command")
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a folder that `orchestra eval … --out` wrote")
-    report.add_argument("--json", action="store_true", help="all numbers for programs, on standard output, in place of the tables")
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="all numbers for programs, on standard output, in place of the tables")
+    form.add_argument(
+        "--html", type=Path, metavar="FILE", help="one page in place of the tables: plots, comparisons, every try with its threads"
+    )
+    report.add_argument(
+        "--kept-limit",
+        type=count,
+        metavar="N",
+        help="characters of compressed threads and texts on the page (default: 20000000); 0 leaves all out",
+    )
     report.add_argument(
         "--baseline",
         type=Path,
@@ -55,5 +65,5 @@ examples:
   orchestra report runs/serial runs/fork --baseline runs/serial
   orchestra report runs/serial --pass-at 1 4 16 --maj-at 4 16
   orchestra report runs/serial runs/short_m-8 runs/short_m-16 --matched work --matched span
-  orchestra report runs/shard-*
+  orchestra report runs/shard-* --html report.html
 """

@@ -15,6 +15,7 @@ from orchestra.countdown.setup import Host, host_from
 from orchestra.countdown.source import check_needs
 from orchestra.errors import ConfigError
 from orchestra.sample import Policy
+from orchestra.sample.judges.default import default_judges
 
 from ..method import Method
 from ..problem import Problem
@@ -33,6 +34,7 @@ def native_way(args: argparse.Namespace) -> Way:
     setup = _setup(args, caps, voted=policy is not None)
     if policy is not None:
         check_needs(policy.needs, setup)
+        default_judges(policy.needs.judges, None)  # refuse before an engine starts: this model judges nothing
         policy = capped(policy, caps)
     traces = policy.most if policy is not None else 1
     # One request a thread: a forking problem has at most `beam` of them at a time.

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from orchestra.chat import ChatModel
 from orchestra.sample.events import Failed, Finished
-from orchestra.sample.live import run_live
+from orchestra.sample.judges.default import default_judges
+from orchestra.sample.live import Bench, run_live
 from orchestra.sample.outcome import Outcome, Turn
 from orchestra.sample.policy import Decider, Policy
 from orchestra.sample.source import LiveTrace, Source
@@ -60,17 +62,27 @@ class Sampled:
     """`policy` on the traces of a source. Entering and leaving engines is the caller's.
 
     Args:
+        model: judges what the policy asks about single traces; None where there is no chat model.
         seconds: after which the policy, or what it runs on, ends a try by itself; such a try has timed out.
     """
 
     def __init__(
-        self, label: str, policy: Policy, source: MakeSource, *, reading: Reading | None = None, seconds: float | None = None
+        self,
+        label: str,
+        policy: Policy,
+        source: MakeSource,
+        *,
+        reading: Reading | None = None,
+        model: ChatModel | None = None,
+        seconds: float | None = None,
     ) -> None:
+        """Raises `ConfigError` for a policy that asks what nobody here can judge."""
         self._label = label
         self._policy = policy
         self._source = source
         self._reading = reading or Reading()
         self._seconds = seconds
+        self._bench = Bench(judges=default_judges(policy.needs.judges, model))
 
     @property
     def label(self) -> str:
@@ -82,7 +94,13 @@ class Sampled:
         traces: list[LiveTrace] = []
         seen = _Seen()
         outcome = await run_live(
-            self._policy, source, problem=problem.text, session=f"{problem.id}-{epoch}", traces=traces, observer=seen.observe
+            self._policy,
+            source,
+            problem=problem.text,
+            session=f"{problem.id}-{epoch}",
+            bench=self._bench,
+            traces=traces,
+            observer=seen.observe,
         )
         speaker = self._speaker(outcome, traces, seen)
         reading = self._reading

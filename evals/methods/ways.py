@@ -84,10 +84,10 @@ def policy_from(args: argparse.Namespace) -> Policy | None:
     if args.policy is None:
         return None
     policy = read_policy(args.policy)
-    needs = policy.needs
-    if needs.judges or needs.arms:
-        wants = [*(f"a judge for {name!r}" for name in sorted(needs.judges)), *(f"the arm {name!r}" for name in sorted(needs.arms))]
-        raise ConfigError(f"{args.policy!r} needs {' and '.join(wants)}, which only a method made in Python can give it")
+    if arms := policy.needs.arms:
+        raise ConfigError(
+            f"{args.policy!r} needs the arm {', '.join(sorted(arms))}, which only a method made in Python can give it"
+        )
     return policy
 
 

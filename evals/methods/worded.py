@@ -144,7 +144,7 @@ async def _running(wanted: _Asked, chat: ChatModel, answers: Equivalence) -> Asy
         facts: dict[str, Any] = {"name": chat.name}
         if isinstance(chat, EngineChat):
             facts |= asdict(chat.engine.capabilities)
-        method = Sampled(wanted.label, wanted.policy, source, reading=reading, seconds=wanted.caps.seconds)
+        method = Sampled(wanted.label, wanted.policy, source, reading=reading, model=chat, seconds=wanted.caps.seconds)
         yield Running(method=method, engine=chat.name, facts=facts)
 
 

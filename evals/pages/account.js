@@ -8,7 +8,7 @@ function grade(one) {
     ["flaw", value(one, "flaw")],
     ["error", value(one, "error")],
     ["group", problemValue(one, "group")],
-    ["run", RUNS[one.run].full],
+    ["run", RUNS[one.run].name],
     ["problem", problemValue(one, "id"), true],
   ];
   const score = value(one, "score");

@@ -1,13 +1,14 @@
 // Two runs on the same problems: who solves what, and the paired difference with its interval.
 
-const chosen = { a: 0, b: 1 };
+const beginning = DATA.pairs.find((pair) => pair.second === DATA.baseline) ?? DATA.pairs[0];
+const chosen = { a: beginning?.first ?? 1, b: beginning?.second ?? 0 };
 
 function drawCompare() {
   const list = (side, words) => {
     const select = el(
       "select",
       { "aria-label": words, onchange: () => choosePair({ [side]: Number(select.value) }) },
-      RUNS.map((run, number) => el("option", { value: number, selected: number === chosen[side] }, run.full)),
+      RUNS.map((run, number) => el("option", { value: number, selected: number === chosen[side] }, run.name)),
     );
     return select;
   };
@@ -40,8 +41,10 @@ function choosePair(change) {
 /** Numbers of a pair, whichever way round it is asked for. */
 function pairOf(a, b) {
   if (a === b) return { problems: RUNS[a].summary.problems, difference: 0, low: null, high: null, p: 1 };
-  const found = DATA.pairs.find((pair) => pair.first === Math.min(a, b) && pair.second === Math.max(a, b));
-  if (!found || a < b) return found ?? { problems: 0 };
+  const found = DATA.pairs.find(
+    (pair) => Math.min(pair.first, pair.second) === Math.min(a, b) && Math.max(pair.first, pair.second) === Math.max(a, b),
+  );
+  if (!found || found.first === a) return found ?? { problems: 0 };
   const turned = (x) => (x === null ? null : -x);
   return { ...found, difference: -found.difference, low: turned(found.high), high: turned(found.low) };
 }

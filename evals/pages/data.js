@@ -5,11 +5,6 @@ const RUNS = DATA.runs;
 const STATES = { r: "right", w: "wrong", e: "error" };
 const MARKS = { right: "finished", wrong: "failed", error: "error" };
 
-for (const run of RUNS) {
-  run.full = run.name === run.method ? run.method : `${run.method} (${run.name})`;
-  run.label = RUNS.some((other) => other !== run && other.method === run.method) ? run.full : run.method;
-}
-
 const at = (column, index) => (Array.isArray(column) ? column[index] : column.all);
 
 /** One try: its run's position, its own position among the run's rows, its problem's position. */
@@ -49,7 +44,7 @@ const EPOCHS = new Set(TRIES.map((one) => value(one, "epoch"))).size;
 
 let packedTries = null;
 
-/** What was kept of a try: {text, tree, plan}; null when the page does not hold it. */
+/** What was kept of a try: {problem, text, tree, plan}; null when the page does not hold it. */
 async function unpack(one) {
   const place = value(one, "kept");
   if (place === null) return null;

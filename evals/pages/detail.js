@@ -62,7 +62,12 @@ function head(one) {
 }
 
 function body(one) {
-  const kept = el("div", {}, el("p", { class: "note" }, "Unpacking …"));
+  const kept = el("div", {}, el("p", { class: "note" }, "Unpacking …")),
+    question = el("div");
+  unpack(isKept(one) ? one : (TRIES.find((other) => other.problem === one.problem && isKept(other)) ?? one)).then(
+    (found) => opened === one && question.replaceChildren(...drawQuestion(found, one)),
+    () => {}, // said below
+  );
   unpack(one).then(
     (found) => {
       if (opened === one) kept.replaceChildren(...drawKept(found, one));
@@ -72,14 +77,20 @@ function body(one) {
         el("p", { class: "bad" }, `This try cannot be unpacked (${error.message}): the page is damaged; make it again.`),
       ),
   );
-  return [others(one), grade(one), costs(one), shares(one), kept, extra(one)].filter((part) => part);
+  return [question, others(one), grade(one), costs(one), shares(one), kept, extra(one)].filter((part) => part);
+}
+
+/** What was asked, where the try's heading does not say it already. */
+function drawQuestion(found, one) {
+  const words = found?.problem?.trim();
+  return words && words !== problemValue(one, "name") ? [el("pre", { class: "question card" }, words)] : [];
 }
 
 /** Tries at the same problem, this one among them. */
 function others(one) {
   const same = TRIES.filter((other) => other.problem === one.problem);
   if (same.length < 2) return null;
-  const epochs = new Set(same.map((other) => value(other, "epoch"))).size > 1;
+  const several = (run) => same.filter((other) => other.run === run).length > 1;
   return el(
     "div",
     { class: "others", role: "group", "aria-label": "Tries at this problem" },
@@ -90,7 +101,7 @@ function others(one) {
         icon(MARKS[other.state], other.state, other.state),
         el("i", { class: `dot tone${RUNS[other.run].tone}` }),
         RUNS[other.run].label,
-        epochs && el("small", {}, `epoch ${value(other, "epoch")}`),
+        several(other.run) && el("small", {}, `epoch ${value(other, "epoch")}`),
       ),
     ),
   );
@@ -105,19 +116,19 @@ function drawKept(found, one) {
   }
   const part = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
   return [
+    found.plan && part("Plan", found.plan.goal && el("p", { class: "note" }, found.plan.goal), drawPlan(found.plan)),
     found.tree &&
       part(
-        "Threads",
+        found.tree.protocol === "chat" ? "Model calls" : "Threads",
         facts([
           ["protocol", found.tree.protocol],
           ["join", found.tree.join],
           ["status", found.tree.status + (found.tree.timed_out ? ", out of time" : "")],
-          ...Object.entries(found.tree.facts),
+          ...Object.entries(found.tree.facts).filter(([name]) => name !== "problem"), // it stands above
         ]),
         found.tree.error && el("p", { class: "bad" }, found.tree.error),
         drawTree(found.tree),
       ),
-    found.plan && part("Plan", found.plan.goal && el("p", { class: "note" }, found.plan.goal), drawPlan(found.plan)),
     found.text !== null &&
       part(
         "Final text",

@@ -53,7 +53,7 @@ function seconds(value) {
 
 const percent = (value) => (value === null || value === undefined ? "–" : (100 * value).toFixed(1));
 const share = (part, all) => `${Math.round((100 * part) / all)} %`;
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
+const signed = (value) => (Math.abs(value) < 0.05 ? "" : value < 0 ? "−" : "+") + Math.abs(value).toFixed(1);
 
 /** The one of `list` that an arrow key leads to from `from`. */
 const neighbour = (list, from, key) =>

@@ -99,7 +99,7 @@ function drawFilters() {
   const runs = choose(
     "run",
     "All runs",
-    RUNS.map((run, number) => [String(number), run.full]),
+    RUNS.map((run, number) => [String(number), run.name]),
   );
   const chip = el("button", { type: "button", class: "chip", onclick: () => setFilter({ pair: null }) });
   const found = el("span", { class: "found", role: "status" });

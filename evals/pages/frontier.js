@@ -3,12 +3,12 @@
 const AXES = [
   { key: "work", title: "Work", unit: "tokens sampled a try", words: count },
   { key: "span", title: "Span", unit: "tokens on the critical path", words: count },
-  { key: "wall", title: "Wall clock", unit: "seconds a try, mean", words: seconds },
+  { key: "wall_seconds", title: "Wall clock", unit: "seconds a try, median", words: seconds },
   { key: "context", title: "Context", unit: "most tokens in one context", words: count },
 ];
 const PLOT = { width: 0, height: 262, left: 40, right: 0, top: 12, bottom: 218 }; // as wide as its card: letters keep their size
 
-const known = (run, axis) => run.summary[axis.key] && run.summary.accuracy;
+const known = (run, axis) => run.summary[axis.key] !== null && run.summary.accuracy !== null;
 
 function drawFrontiers() {
   const axes = AXES.filter((axis) => RUNS.some((run) => known(run, axis)));
@@ -27,17 +27,18 @@ function drawFrontiers() {
 }
 
 function frontier(axis) {
-  const points = RUNS.map((run, number) => ({ run, number, cost: run.summary[axis.key], accuracy: run.summary.accuracy })).filter(
+  const points = RUNS.map((run, number) => ({ run, number, cost: run.summary[axis.key], ...accuracyOf(run.summary) })).filter(
     ({ run }) => known(run, axis),
   );
-  const xs = costScale(points.map((one) => one.cost.value));
+  const xs = costScale(points.map((one) => one.cost));
   const ys = percentScale(
-    points.map((one) => Math.max(0, one.accuracy.value - (one.accuracy.error ?? 0))),
-    points.map((one) => Math.min(1, one.accuracy.value + (one.accuracy.error ?? 0))),
+    points.map((one) => one.low),
+    points.map((one) => one.high),
   );
   const x = (cost) => PLOT.left + Math.min(Math.max(xs.place(cost), 0), 1) * (PLOT.right - PLOT.left);
   const y = (accuracy) => PLOT.bottom - Math.min(Math.max(ys.place(100 * accuracy), 0), 1) * (PLOT.bottom - PLOT.top);
-  for (const one of points) Object.assign(one, { x: x(one.cost.value), y: y(one.accuracy.value), bars: barsAt(one, x, y) });
+  for (const one of points)
+    Object.assign(one, { x: x(one.cost), y: y(one.accuracy), bars: { top: y(one.high), bottom: y(one.low) } });
   const labels = placed(points);
   return svg(
     "svg",
@@ -49,22 +50,19 @@ function frontier(axis) {
       axis.unit + (xs.logarithmic ? ", logarithmic" : ""),
     ),
     svg("text", { class: "tick", x: PLOT.left - 34, y: PLOT.bottom + 33 }, "accuracy %"),
-    svg("path", { class: "best", d: best(points) }),
+    [...new Set(RUNS.map((run) => run.summary.benchmark))].map((benchmark) =>
+      svg("path", { class: "best", d: best(points.filter((one) => one.run.summary.benchmark === benchmark)) }),
+    ),
     points.map((one, n) => pointOf(one, axis, labels[n])),
   );
 }
 
-/** The ends of a point's error bars. A mean less its error may be negative, which no logarithm has. */
-function barsAt({ accuracy, cost }, x, y) {
-  const up = accuracy.error ?? 0,
-    wide = cost.error ?? 0;
-  return {
-    top: y(Math.min(1, accuracy.value + up)),
-    bottom: y(Math.max(0, accuracy.value - up)),
-    left: x(Math.max(cost.value - wide, 1e-9)),
-    right: x(cost.value + wide),
-  };
-}
+/** With the ends of its 95 % interval, which are the accuracy itself where there is none. */
+const accuracyOf = ({ accuracy, accuracy_low, accuracy_high }) => ({
+  accuracy,
+  low: accuracy_low ?? accuracy,
+  high: accuracy_high ?? accuracy,
+});
 
 function axesOf(xs, ys, x, y) {
   return [
@@ -84,30 +82,29 @@ function axesOf(xs, ys, x, y) {
 function best(points) {
   let top = -1;
   const kept = [...points]
-    .sort((a, b) => a.cost.value - b.cost.value || b.accuracy.value - a.accuracy.value)
-    .filter((one) => one.accuracy.value > top && ((top = one.accuracy.value), true));
+    .sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy)
+    .filter((one) => one.accuracy > top && ((top = one.accuracy), true));
   return kept.length > 1 ? `M${kept.map((one) => `${one.x} ${one.y}`).join("L")}` : "";
 }
 
 function pointOf(one, axis, label) {
-  const { accuracy, cost, run, bars } = one;
+  const { accuracy, low, high, cost, run, bars } = one;
   const lines = [
-    `accuracy ${percent(accuracy.value)}${accuracy.error === null ? "" : ` ± ${percent(accuracy.error)}`} %`,
-    `${axis.title.toLowerCase()} ${axis.words(cost.value)}${cost.error === null ? "" : ` ± ${axis.words(cost.error)}`}`,
+    `accuracy ${percent(accuracy)} %${low === high ? "" : ` [${percent(low)}, ${percent(high)}]`}`,
+    `${axis.title.toLowerCase()} ${axis.words(cost)}`,
     `${count(run.summary.tries)} tries at ${count(run.summary.problems)} problems` +
-      (axis.key === "wall" ? `, ${run.summary.at_once.join("/")} at once` : ""),
+      (axis.key === "wall_seconds" ? `, ${run.summary.at_once ?? "different numbers"} at once` : ""),
   ];
   const point = svg(
     "g",
-    { class: `point tone${run.tone}`, tabindex: "0", role: "button", "aria-label": `${run.full}: ${lines.join(", ")}` },
+    { class: `point tone${run.tone}`, tabindex: "0", role: "button", "aria-label": `${run.name}: ${lines.join(", ")}` },
     svg("line", { x1: one.x, x2: one.x, y1: bars.bottom, y2: bars.top }),
-    svg("line", { x1: bars.left, x2: bars.right, y1: one.y, y2: one.y }),
     label && svg("text", { x: label.x, y: label.y + 4, "text-anchor": label.anchor }, label.text),
     svg("circle", { class: "ring", cx: one.x, cy: one.y, r: 9 }),
     svg("circle", { cx: one.x, cy: one.y, r: 5 }),
   );
   for (const event of ["mouseenter", "focus"])
-    point.addEventListener(event, () => showTip(point.querySelector(".ring"), run.full, lines));
+    point.addEventListener(event, () => showTip(point.querySelector(".ring"), run.name, lines));
   for (const event of ["mouseleave", "blur"]) point.addEventListener(event, hideTip);
   const visit = () => {
     setFilter({ run: String(one.number), pair: null });
@@ -123,34 +120,38 @@ function pointOf(one, axis, label) {
   return point;
 }
 
-/** A name beside each point where there is room for it: none lies on another, on a point or its bars, or outside. */
+/** Of a name from its point, best first. */
+const PLACES = [
+  [10, 0, "start"],
+  [-10, 0, "end"],
+  [0, -15, "middle"],
+  [0, 15, "middle"],
+  [9, -13, "start"],
+  [9, 13, "start"],
+  [-9, -13, "end"],
+  [-9, 13, "end"],
+];
+
+/** A name beside each point where there is room for it: none lies on another, on a point or outside, nor on a bar if that can be helped. */
 function placed(points) {
-  const taken = points.flatMap((one) => [
-    { left: one.x - 7, right: one.x + 7, top: one.y - 7, bottom: one.y + 7 },
-    { left: one.x - 1, right: one.x + 1, top: one.bars.top, bottom: one.bars.bottom },
-    { left: one.bars.left, right: one.bars.right, top: one.y - 1, bottom: one.y + 1 },
-  ]);
+  const taken = points.map((one) => ({ left: one.x - 7, right: one.x + 7, top: one.y - 7, bottom: one.y + 7 }));
+  const bars = points.map((one) => ({ left: one.x - 1, right: one.x + 1, top: one.bars.top, bottom: one.bars.bottom }));
+  const free = (box, others) =>
+    others.every(
+      (other) => box.left >= other.right || other.left >= box.right || box.top >= other.bottom || other.top >= box.bottom,
+    );
   return points.map((one) => {
     const text = one.run.label.length > 28 ? `${one.run.label.slice(0, 27)}…` : one.run.label;
     const width = 6.6 * text.length;
-    for (const [dx, dy, anchor] of [
-      [10, 0, "start"],
-      [-10, 0, "end"],
-      [0, -15, "middle"],
-      [0, 15, "middle"],
-      [9, -13, "start"],
-      [9, 13, "start"],
-      [-9, -13, "end"],
-      [-9, 13, "end"],
+    for (const [dx, dy, anchor, avoided] of [
+      ...PLACES.map((place) => [...place, bars]),
+      ...PLACES.map((place) => [...place, []]),
     ]) {
       const x = one.x + dx,
         left = anchor === "start" ? x : anchor === "end" ? x - width : x - width / 2;
       const box = { left, right: left + width, top: one.y + dy - 7, bottom: one.y + dy + 7 };
       const inside = box.left >= PLOT.left && box.right <= PLOT.width && box.top >= 0 && box.bottom <= PLOT.bottom;
-      if (
-        inside &&
-        !taken.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom)
-      ) {
+      if (inside && free(box, taken) && free(box, avoided)) {
         taken.push(box);
         return { x, y: one.y + dy, anchor, text };
       }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestra.trace.record import CompletionRecord, ForkRecord, Item, TraceRecord
@@ -43,7 +43,7 @@ class KeptTries:
             end = offset + (self.limit - offset) // (len(self.runs) - number)
             wanted = {row.key for row in run.rows}
             for key, kept in run.kept():
-                if key not in wanted or kept == _NOTHING:
+                if key not in wanted or replace(kept, problem=None) == _NOTHING:
                     continue
                 piece = base64.b64encode(zlib.compress(compact(plain(kept)).encode(), _LEVEL)).decode()
                 if offset + len(piece) > end:

@@ -1,7 +1,7 @@
 // Puts the page together, and hears the keys that work everywhere.
 
 const leftOutWords = (run) =>
-  `${count(run.leftOut)} tries of ${run.full} stand here without threads and texts: the page is full. ${RUNS.length > 1 ? "Make one of this run alone, or allow" : "Allow"} more with --kept-limit.`;
+  `${count(run.leftOut)} tries of ${run.name} stand here without threads and texts: the page is full. ${RUNS.length > 1 ? "Make one of this run alone, or allow" : "Allow"} more with --kept-limit.`;
 
 const THEMES = { auto: "as the system", light: "light", dark: "dark" };
 function setTheme(theme) {

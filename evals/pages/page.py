@@ -22,7 +22,7 @@ from orchestra.trace.timeline import seconds
 
 from ..replay.table import signed
 from ..report import Report, report_of
-from ..report_table import amount, probability
+from ..report_table import probability
 from ..run import Run
 from ..summary import Estimate
 from .columns import problem_columns, problems_of, run_columns
@@ -144,7 +144,7 @@ def _read(name: str) -> str:
 def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"seconds": seconds, "count": _count, "percent": _percent, "share": _share}
-    environment.filters |= {"points": _points, "probability": probability, "amount": amount}
+    environment.filters |= {"points": _points, "probability": probability}
     return environment
 
 

@@ -1,6 +1,8 @@
-// The plan as a picture: a card a node, columns by distance from the start, the longest path drawn stronger; a card opens its JSON.
+// The plan as a picture: a card a node, columns by distance from the start, the longest path drawn stronger; a card opens what became of its
+// node, and its JSON.
 
 const CARD = { width: 208, height: 58, gapX: 72, gapY: 18, margin: 12 };
+const FATES = { succeeded: "finished", failed: "failed", skipped: "cut", cancelled: "cancelled", uncertain: "error" }; // their icons
 const clipped = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
 
 function drawPlan(plan) {
@@ -15,6 +17,7 @@ function drawPlan(plan) {
     const id = card.dataset.node;
     panel.replaceChildren(
       el("header", {}, el("h4", {}, id), el("span", {}, plan.nodes[id].title)),
+      ...outcomeOf(plan.nodes[id].outcome),
       el("div", { class: "item injected" }, el("pre", {}, JSON.stringify(plan.nodes[id].data, null, 1))),
     );
   };
@@ -72,6 +75,27 @@ function drawPlan(plan) {
   );
 }
 
+/** What became of a node: its state, when it ran, what it gave. */
+function outcomeOf(outcome) {
+  if (!outcome) return [];
+  const { status, started, finished, output, error } = outcome;
+  const ran = started !== null && finished !== null;
+  return [
+    facts([
+      ["status", status],
+      ...(ran
+        ? [
+            ["from", seconds(started)],
+            ["to", seconds(finished)],
+            ["took", seconds(finished - started)],
+          ]
+        : []),
+    ]),
+    error !== null && el("p", { class: "bad" }, error),
+    output !== null && el("div", { class: "item sampled" }, el("small", {}, "gave"), el("pre", {}, output)),
+  ].filter((part) => part);
+}
+
 /** Upper left corners; columns are centred on each other. */
 function placesOf(columns) {
   const tallest = Math.max(0, ...columns.map((ids) => ids.length));
@@ -107,21 +131,31 @@ function drawEdge(edge, places) {
 }
 
 function drawCard(id, node, [x, y]) {
+  const { outcome } = node;
+  const fate = outcome && FATES[outcome.status];
+  const took = outcome && outcome.started !== null && outcome.finished !== null && seconds(outcome.finished - outcome.started);
   return svg(
     "g",
     {
-      class: `node${node.critical ? " critical" : ""}${node.output ? " output" : ""}`,
+      class: `node${node.critical ? " critical" : ""}${node.output ? " output" : ""}${node.outcome ? ` ${node.outcome.status}` : ""}`,
       transform: `translate(${x} ${y})`,
       "data-node": id,
       tabindex: "-1",
       role: "button",
       "aria-pressed": "false",
-      "aria-label": `${id}: ${node.title}`,
+      "aria-label": `${id}: ${node.title}${node.outcome ? `, ${node.outcome.status}` : ""}`,
     },
     svg("title", {}, `${id}: ${node.details}`),
     svg("rect", { class: "box", width: CARD.width, height: CARD.height, rx: 8 }),
-    svg("text", { class: "title", x: 14, y: 24 }, clipped(node.title, 20)),
+    fate &&
+      svg(
+        "svg",
+        { class: `icon ${fate}`, x: 14, y: 14, width: 12, height: 12, viewBox: "0 0 12 12" },
+        svg("use", { href: `#i-${fate}` }),
+      ),
+    svg("text", { class: "title", x: fate ? 33 : 14, y: 24 }, clipped(node.title, fate ? 18 : 20)),
     svg("text", { class: "id", x: CARD.width - 12, y: 24, "text-anchor": "end" }, clipped(id, 10)),
-    svg("text", { class: "details", x: 14, y: 44 }, clipped(node.details, 29)),
+    svg("text", { class: "details", x: 14, y: 44 }, clipped(node.details, took ? 17 : 29)),
+    took && svg("text", { class: "details", x: CARD.width - 12, y: 44, "text-anchor": "end" }, took),
   );
 }

@@ -5,6 +5,12 @@ const SPARE = 8; // rows above and below what is seen
 const named = (name) => (one) => value(one, name);
 const text = (one, name) => value(one, name) ?? "";
 
+/** When a column says anything. */
+const SEEN = {
+  score: () => RUNS.some((run) => run.summary.score !== null),
+  context: () => TRIES.some((one) => value(one, "context") !== null),
+};
+
 /** `room`: rem that it takes; `rank`: which go first when the window is narrow, the highest. */
 const COLUMNS = [
   {
@@ -89,7 +95,7 @@ const COLUMNS = [
     room,
     rank,
     look: "number",
-    when: key === "score" ? () => RUNS.some((run) => run.summary.score) : null,
+    when: SEEN[key] ?? null,
     sort: named(key),
     draw: (one) => count(value(one, key)),
   })),

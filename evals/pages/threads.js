@@ -199,10 +199,16 @@ function wordsOf({ thread, winner, critical }, tree, go) {
   ].filter((part) => part);
 }
 
+/** Where text was put: at the end of the context, or after its beginning. */
+function keptWords(keep) {
+  if (keep === null) return "";
+  return keep ? `, after the first ${keep} tokens of the context` : ", a new prompt";
+}
+
 function segment(item, position, critical) {
   const { request } = item;
   if (!request) {
-    const place = position ? (item.keep === null ? "" : `, after the first ${item.keep} tokens of the context`) : ", the prompt";
+    const place = position ? keptWords(item.keep) : ", the prompt";
     return el("div", { class: "item injected" }, el("small", {}, `injected ${item.tokens}${place}`), el("pre", {}, item.text));
   }
   const aborted = request.finish === "abort";

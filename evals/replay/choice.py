@@ -44,7 +44,7 @@ def choose(pool: Pool, rules: Rules, specs: Sequence[str], *, baseline: str | No
         traces = min(_BASELINE_TRACES, pool.depth)
         baseline = f"self_consistency:n={traces}"
         if traces < _BASELINE_TRACES:
-            notes.append(f"The baseline has {traces} traces, since some problem of the pool has no more.")
+            notes.append(f"The baseline has {traces} trace{'s' if traces > 1 else ''}, since some problem of the pool has no more.")
     first = read_policy(baseline)
     if why := obstacle(first, pool, rules):
         raise ConfigError(f"the baseline {baseline} cannot run on {pool.name}: {why}; choose another `--baseline`")

@@ -37,13 +37,13 @@ def replay(args: argparse.Namespace) -> int:
         task = bar.add_task(f"replay · {pool.name}", total=steps(resampling))
         results = run(resampling, processes=args.processes or os.cpu_count() or 1, advance=lambda: bar.advance(task))
     report = report_of(resampling, choice.specs, results, skipped=choice.skipped, notes=choice.notes)
-    if args.out is not None:
-        write(report, args.out)
     if args.json:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
         Console(highlight=False).print(view(report))
-        if args.out is not None:
+    if args.out is not None:  # last: a folder that cannot be written costs nobody the table
+        write(report, args.out)
+        if not args.json:
             Console(highlight=False).print(f"wrote {args.out / 'frontier.html'}, frontier.svg and results.json", soft_wrap=True)
     return 0
 

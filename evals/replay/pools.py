@@ -52,11 +52,12 @@ def joined(pools: Sequence[Pool]) -> Pool:
     if len(strides) > 1:
         notes.append("confidences are left out: the pools differ in over how many tokens they were recorded")
     problems: dict[str, PooledProblem] = {}
-    for pool in pools:
+    for number, pool in enumerate(pools):
+        again = pool.name in {earlier.name for earlier in pools[:number]}
         for problem in _grouped(pool).problems:
             key = problem.id if problem.id not in problems else f"{pool.name}/{problem.id}"
-            if key in problems:
-                raise ConfigError(f"the problem {key!r} is in two of the pools; give each pool once")
+            if key in problems or (again and problems.get(problem.id) == problem):
+                raise ConfigError(f"the problem {problem.id!r} is in two of the pools; give each pool once")
             problems[key] = replace(problem, id=key)
     return Pool(
         "+".join(pool.name for pool in pools),

@@ -27,7 +27,7 @@ from orchestra.errors import ConfigError
 from orchestra.sample.account import Account
 from orchestra.sample.policy import Policy
 from orchestra.sample.pool import Pool, PooledProblem, Recorded
-from orchestra.sample.replay import Rules, replay
+from orchestra.sample.replay import Rules, recorded_reward, replay
 
 from .majority import vote
 
@@ -168,7 +168,9 @@ def _check(resampling: Resampling, processes: int) -> None:
 
 
 def _lean(resampling: Resampling) -> Resampling:
-    """Without what replays never read, since each worker gets a copy."""
+    """Without texts and token ids, which only judges read, since each worker gets a copy."""
+    if set(resampling.rules.judges.values()) - {recorded_reward}:
+        return resampling
     problems = [
         replace(problem, text="", traces=[replace(trace, text=None, token_ids=None) for trace in problem.traces])
         for problem in resampling.pool.problems

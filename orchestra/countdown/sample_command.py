@@ -25,14 +25,18 @@ from .source import CountdownSource, check_needs
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 with an answer (of numbers: one that is true), 1 without one."""
     if args.problem is not None and args.numbers is None and args.target is None:
+        if args.method is not None:
+            raise ConfigError("`--method` is for Countdown: traces of a problem in words are serial")
         return command.run(args)
     if args.problem is not None or args.numbers is None or args.target is None:
         raise ConfigError("give either a problem in words, or `--numbers` with `--target`")
     if args.top_p is not None:
         raise ConfigError("`--top-p` is for problems in words: Countdown traces differ by `--temperature` only")
+    if args.max_tokens is not None:
+        raise ConfigError("`--max-tokens` is for problems in words: Countdown traces have the window that their model was trained with")
     problem = Problem(tuple(args.numbers), args.target)
     policy = command.policy_of(args)
-    setup = Setup(method=args.method, temperature=1.0 if args.temperature is None else args.temperature, seed=args.seed)
+    setup = Setup(method=args.method or "serial", temperature=1.0 if args.temperature is None else args.temperature, seed=args.seed)
     check_needs(policy.needs, setup)
     host = host_from(
         argparse.Namespace(engine=args.model, model=None if args.model_name is None else Path(args.model_name)),

@@ -35,6 +35,9 @@ class CountdownState:
     """What a branch has from another trace."""
     sampled: dict[str, list[int]] = field(default_factory=dict)
     """By thread, as far as they are known: while a trace runs only where it is watched."""
+    paths: dict[str, int] = field(default_factory=dict)
+    """By thread of a watched trace, sampled tokens from the trace's beginning to where the thread is now: with a parent's, those of its longest
+    child."""
 
     @property
     def token_ids(self) -> list[int]:
@@ -185,10 +188,21 @@ def _observe(trace: LiveTrace, state: CountdownState, event: Event) -> None:
     if event.kind != "tokens":
         return
     state.sampled.setdefault(event.thread.id, []).extend(event.token_ids)
+    trace.span = _advance(state.paths, event.thread.id, len(event.token_ids))
     if event.scores is not None:
         _score(trace, event.scores)
     if trace.on_tokens is not None:
         trace.on_tokens(len(event.token_ids), event.scores)
+
+
+def _advance(paths: dict[str, int], thread: str, tokens: int) -> int:
+    """The critical path of all threads when one goes on. A child begins where its parent is, and a parent goes on where its longest child ended."""
+    if thread in paths:
+        below = [path for other, path in paths.items() if other.startswith(f"{thread}.")]
+        paths[thread] = max([paths[thread], *below]) + tokens
+    else:
+        paths[thread] = paths.get(thread.rpartition(".")[0], 0) + tokens
+    return max(paths.values())
 
 
 def _settle(trace: LiveTrace, state: CountdownState, tree: RunTree) -> None:

@@ -19,7 +19,7 @@ def add_sample(commands: Commands) -> None:
     countdown = sample.add_argument_group("Countdown")
     countdown.add_argument("--numbers", type=int, nargs="+", metavar="N", help="3 to 6 numbers from 1 to 99")
     countdown.add_argument("--target", type=int, help="10 to 100")
-    countdown.add_argument("--method", choices=["serial", "fork"], default="serial", help="of each trace (default: serial)")
+    countdown.add_argument("--method", choices=["serial", "fork"], help="of each trace (default: serial)")
     sample.add_argument("--policy", default=RECOMMENDED, metavar="SPEC", help=f"see `orchestra policies` (default: {RECOMMENDED})")
     model = sample.add_argument_group("model")
     model.add_argument(
@@ -30,7 +30,7 @@ def add_sample(commands: Commands) -> None:
     )
     model.add_argument("--model-name", metavar="NAME|DIR", help="which model of the endpoint, or the folder of the model")
     sampling = sample.add_argument_group("sampling")
-    sampling.add_argument("--max-tokens", type=positive, default=16_384, metavar="N", help="of one trace (default: 16384)")
+    sampling.add_argument("--max-tokens", type=positive, metavar="N", help="of one trace of a problem in words (default: 16384)")
     sampling.add_argument("--temperature", type=float, help="default: 0.6; 1 for Countdown")
     sampling.add_argument("--top-p", type=float, help="default: 0.95; 1 for Countdown")
     sampling.add_argument("--seed", type=int, metavar="S", help="makes sampling repeatable, where the engine can")

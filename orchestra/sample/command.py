@@ -30,6 +30,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit status 0 with an answer, 1 without one. The answer goes to standard output, everything else to standard error."""
     policy = policy_of(args)
     chat = open_chat(args.model, model=args.model_name, max_requests=max(16, policy.most))
+    if not isinstance(chat, EngineChat) and (lacking := "page" if args.page else "top-p" if args.top_p is not None else None):
+        raise ConfigError(
+            f"{chat.name} is a text endpoint, for which there is no `--{lacking}`: leave it out, or run the model with vllm or transformers"
+        )
     console = Console(stderr=True, highlight=False)
 
     async def main() -> Sampled:
@@ -39,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
                     args.problem,
                     chat,
                     policy=policy,
-                    max_tokens=args.max_tokens,
+                    max_tokens=args.max_tokens or 16_384,
                     temperature=0.6 if args.temperature is None else args.temperature,
                     top_p=0.95 if args.top_p is None else args.top_p,
                     seed=args.seed,
@@ -68,19 +72,14 @@ def policy_of(args: argparse.Namespace) -> Policy:
     """Raises `ConfigError` for a policy that needs what a command line cannot give."""
     spec = args.policy if args.seconds is None else f"{args.policy} | budget:seconds={args.seconds:g}"
     policy = read_policy(spec)
-    needs = policy.needs
-    if needs.judges or needs.arms:
-        wants = [*(f"a judge for {name!r}" for name in sorted(needs.judges)), *(f"the arm {name!r}" for name in sorted(needs.arms))]
-        raise ConfigError(f"{spec!r} needs {' and '.join(wants)}: give them in Python, `sample(…, bench=Bench(judges=…, arms=…))`")
+    if arms := policy.needs.arms:
+        raise ConfigError(f"{spec!r} needs the arm {', '.join(sorted(arms))}: give it in Python, `sample(…, bench=Bench(arms=…))`")
     return policy
 
 
 def show(sampled: Sampled, args: argparse.Namespace, console: Console, *, decode: Decode) -> int:
     """Print the answer and its account; write the page and the JSON that were asked for."""
     outcome = sampled.outcome
-    if args.page is not None:
-        _write_page(sampled, args.page, decode)
-        console.print(f"[dim]timeline: {escape(str(args.page))}[/]", soft_wrap=True)
     if args.json:
         sys.stdout.write(json.dumps(_as_json(sampled), ensure_ascii=False) + "\n")
     elif sampled.answer is not None:
@@ -90,13 +89,16 @@ def show(sampled: Sampled, args: argparse.Namespace, console: Console, *, decode
     elif sampled.answer is None:
         console.print("[bold yellow]no answer[/]: no trace that voted stated one that can be read", soft_wrap=True)
     console.print(f"[dim]{escape(outcome.why)} · {account_line(outcome)}[/]", soft_wrap=True)
+    if args.page is not None:  # last: a page that cannot be written costs nobody the answer
+        _write_page(sampled, args.page, decode)
+        console.print(f"[dim]timeline: {escape(str(args.page))}[/]", soft_wrap=True)
     return 0 if sampled.answer is not None else 1
 
 
 def _write_page(sampled: Sampled, path: Path, decode: Decode) -> None:
     tree = sample_tree(sampled.outcome, sampled.traces)
     if tree is None:
-        raise ConfigError("only an engine's traces have a timeline: leave out `--page`, or run the model with vllm or transformers")
+        raise ConfigError("no trace has begun, so there is no timeline")
     facts = {"answer": sampled.answer or "none", "why": sampled.outcome.why}
     write_page([record(tree, decode=decode, title="sample", facts=facts)], path, title="sample")
 
@@ -123,4 +125,6 @@ def policies(args: argparse.Namespace) -> int:
         about = named(name)
         console.print(f"[bold]{name}[/][dim]:{escape(about.usage)}[/]", soft_wrap=True)
         console.print(f"    {escape(about.summary)}", soft_wrap=True)
+        if about.needs:
+            console.print(f"    [dim]needs {escape(about.needs)}[/]", soft_wrap=True)
     return 0

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
 from ..engine.scores import Scores
 from ..errors import ConfigError, EngineError, ToolError, first_cause
-from .decisions import Branch, Fresh, Judge, Launch, Probe, Revise, Wake
+from .decisions import Branch, Judge, Launch, Probe, Revise, Wake
 from .events import Begun, Failed, Finished, Group, Judged, Measured, Probed, Progress, Woken
 from .judges.base import Judge as JudgeFunction
 from .judges.base import Question
 from .outcome import Outcome
 from .policy import Policy
 from .prompts import WITHOUT_ANSWER
-from .run import Observer, Run
+from .run import Observer, Run, check_slots
 from .scores import TraceScores
 from .source import LiveTrace, Source, Usage
 from .watch import Watch
@@ -35,6 +36,9 @@ class Bench:
     """After which a judge has no opinion."""
     slots: int | None = None
     """Traces that run at once; further launches wait."""
+
+    def __post_init__(self) -> None:
+        check_slots(self.slots)
 
 
 async def run_live(
@@ -64,14 +68,7 @@ async def run_live(
     An engine failure loses its trace; only when all are lost, `Outcome.error` says so. Cancelling the caller aborts every trace first.
     """
     stage = _LiveStage(
-        policy,
-        source,
-        problem,
-        session,
-        bench or Bench(),
-        log=log,
-        traces=[] if traces is None else traces,
-        observer=observer,
+        policy, source, problem, session, bench or Bench(), log=log, traces=[] if traces is None else traces, observer=observer
     )
     return await stage.run_to_end()
 
@@ -99,10 +96,12 @@ class _LiveStage:
         self._arm: list[str] = []
         self._purpose: list[str] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._begun: set[int] = set()
+        """Traces that had a slot."""
         self._answers: dict[int, str | None] = {}
         self._over = asyncio.Event()
         self._began = 0.0
-        self._slots = asyncio.Semaphore(bench.slots) if bench.slots else None
+        self._slots = None if bench.slots is None else asyncio.Semaphore(bench.slots)
         self._group = asyncio.TaskGroup()
         self._side: set[asyncio.Task[None]] = set()
         """Probes, judges and wake-ups under way."""
@@ -165,8 +164,6 @@ class _LiveStage:
                     shown = [self.traces[origin]]
                 case Revise(traces=origins):
                     shown = [self.traces[origin] for origin in origins]
-                case Fresh():
-                    pass
             needs = self._needs
             trace = LiveTrace(
                 id=number,
@@ -205,11 +202,9 @@ class _LiveStage:
 
     async def _trace(self, trace: LiveTrace, source: Source) -> None:
         try:
-            if self._slots is None:
+            async with self._slots or nullcontext():
+                self._begun.add(trace.id)
                 ending = await source.run(trace)
-            else:
-                async with self._slots:
-                    ending = await source.run(trace)
         except EngineError as error:
             self._post(Failed(self._now(), trace.id, str(error)))
             return
@@ -236,10 +231,10 @@ class _LiveStage:
         if not watch.take(count, scores):
             return
         if pieces := watch.pieces():
-            self._run.reached(trace.id, watch.tokens)
+            self._run.reached(trace.id, watch.tokens if trace.span is None else trace.span)
             self._post(Measured(self._now(), {trace.id: pieces}))
         if tokens := watch.milestone():
-            self._run.reached(trace.id, watch.tokens)
+            self._run.reached(trace.id, watch.tokens if trace.span is None else trace.span)
             self._post(Progress(self._now(), {trace.id: tokens}))
 
     def _aside(self, work: Coroutine[object, object, None]) -> None:
@@ -250,7 +245,11 @@ class _LiveStage:
 
     async def _probe(self, probe: Probe) -> None:
         async with asyncio.TaskGroup() as group:
-            asked = {trace: group.create_task(self._answer_early(trace)) for trace in probe.traces if trace in self._run.running}
+            asked = {
+                trace: group.create_task(self._answer_early(trace))
+                for trace in probe.traces
+                if trace in self._run.running & self._begun
+            }
         self._run.pending -= 1
         self._post(Probed(self._now(), {trace: task.result() for trace, task in asked.items()}))
 
@@ -297,4 +296,4 @@ class _LiveStage:
     async def _wake(self, wake: Wake) -> None:
         await asyncio.sleep(wake.at - self._now())
         self._run.pending -= 1
-        self._post(Woken(self._now()))
+        self._post(Woken(max(wake.at, self._now())))  # a timer may be a rounding error early, and nobody sets it again

@@ -200,25 +200,35 @@ def _staged(text: str) -> Policy:
 def _call(
     text: str, make: Callable[..., Policy], arguments: str, *, signature: Callable[..., Any] | None = None, **given: Any
 ) -> Policy:
-    hints = typing.get_type_hints(signature or make) if not inspect.isclass(make) else typing.get_type_hints(make)
+    hints = _hints(signature or make)
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(signature or make).parameters.items()
-        if name not in given and parameter.kind is not parameter.VAR_POSITIONAL
+        if name not in given and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     options: dict[str, Any] = {}
     for item in filter(None, (item.strip() for item in arguments.split(","))):
         key, equals, value = item.partition("=")
         if not equals or key not in parameters:
             raise ConfigError(f"{text!r}: {item!r} is no `name=value` with a name of {', '.join(parameters)}")
+        if key in options:
+            raise ConfigError(f"{text!r}: `{key}` is given twice")
+        if key not in hints:
+            raise ConfigError(f"{text!r}: declare the type of `{key}` in the code, such as `{key}: int`: values are read by it")
         options[key] = _value(text, key, value, hints[key])
-    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in options and p.kind is not p.VAR_KEYWORD]
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in options]
     if missing:
         raise ConfigError(f"{text!r} lacks {', '.join(f'`{name}=…`' for name in missing)}")
     try:
         return make(**given, **options)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{text!r}: {error}") from error
+
+
+def _hints(make: Callable[..., Any]) -> dict[str, Any]:
+    """Types of the parameters: those of a class stand at its fields or at its `__init__`."""
+    own: object = vars(make).get("__init__") if isinstance(make, type) else None
+    return typing.get_type_hints(make) | (typing.get_type_hints(own) if inspect.isfunction(own) else {})
 
 
 def _value(text: str, key: str, value: str, hint: Any) -> Any:

@@ -1,6 +1,7 @@
 """A source that plays recorded traces at a steady pace: the live runner without a model, for tests, demos and dry runs.
 
-Under `run_virtual` a live run on it takes no real time and decides what a replay of the same traces decides.
+Under `run_virtual` a live run on it takes no real time. It decides what a replay of the same traces decides, but for what depends on the order of
+things that happen at one moment: a replay tells the progress of traces in lockstep as one event, a live run trace by trace.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ class _Playing:
     recorded: Recorded
     began: float
 
+    def tokens(self, steps: float) -> int:
+        """Sampled in so many decoding steps; in a forked trace they are taken to come evenly."""
+        return int(self.recorded.tokens * min(1.0, steps / max(1, self.recorded.steps_taken)) + 1e-6)
+
 
 class PoolSource:
     """Plays traces of `problem` in `order`, each token at its time. Traces whose engine failed cannot be played: pools hold none.
 
     Args:
         seconds_per_token: on the event loop's clock.
-        chunk: tokens that come at a time, where somebody watches.
+        chunk: decoding steps whose tokens come at a time, where somebody watches.
     """
 
     def __init__(
@@ -56,13 +61,9 @@ class PoolSource:
         try:
             await self._play(trace, playing)
         finally:
-            share = min(1.0, (self.now() - playing.began) / self._pace / max(1, recorded.steps_taken))
-            trace.usage = Usage(
-                sampled=int(recorded.tokens * share + 1e-6),
-                span=int(recorded.steps_taken * share + 1e-6),
-                prefill=None,
-                cached=None,
-            )
+            steps = (self.now() - playing.began) / self._pace
+            span = min(recorded.steps_taken, int(steps + 1e-6))
+            trace.usage = Usage(sampled=playing.tokens(steps), span=span, prefill=None, cached=None)
             trace.text = recorded.text or ""
         trace.answer_text = recorded.answer
         return Ending(answer=recorded.answer, cut=recorded.cut)
@@ -71,18 +72,19 @@ class PoolSource:
         steps = playing.recorded.steps_taken
         told = 0
         while told < steps:
-            count = min(self._chunk, steps - told) if trace.watched else steps - told
-            told += count
+            before = playing.tokens(told)
+            told = min(told + self._chunk, steps) if trace.watched else steps
             await asyncio.sleep(playing.began + told * self._pace - self.now())
             if trace.watched and trace.on_tokens is not None:
-                trace.on_tokens(count, None)
+                trace.span = told
+                trace.on_tokens(playing.tokens(told) - before, None)
 
     async def probe(self, trace: LiveTrace) -> tuple[str | None, Usage]:
         playing = trace.state
         if not isinstance(playing, _Playing) or not self._pool.probe_every:
             raise ConfigError(f"the pool {self._pool.name} holds no forced answers of trace {trace.id}")
         probes = playing.recorded.probes or ()
-        taken = int((self.now() - playing.began) / self._pace + 1e-6) // self._pool.probe_every
+        taken = playing.tokens((self.now() - playing.began) / self._pace) // self._pool.probe_every
         answer = probes[min(taken, len(probes)) - 1] if taken and probes else None
         return answer, Usage(sampled=PROBE_TOKENS, prefill=None, cached=None)
 

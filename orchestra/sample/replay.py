@@ -1,7 +1,7 @@
 """Runs a policy on recorded traces in virtual time: no model, no tasks, microseconds an event.
 
-Time advances in decoding steps, in each of which every running trace samples one token. `clock` says how many seconds a step takes with so
-many traces running; without one it is 1.0. Traces launched together stay in lockstep, so their progress comes as one event.
+Time advances in decoding steps, in each of which every running trace samples one token, a forked one evenly more. `clock` says how many seconds a
+step takes with so many traces running; without one it is 1.0. Traces launched together stay in lockstep, so their progress comes as one event.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .judges.base import Opinion
 from .outcome import Outcome
 from .policy import Needs, Policy
 from .pool import Pool, PooledProblem, Recorded
-from .run import Run
+from .run import Run, check_slots
 
 PROBE_TOKENS = 20  # Dynasor and Parallel-Probe force about as many
 _DONE = 1e-9
@@ -49,6 +49,9 @@ class Rules:
     probe_tokens: int = PROBE_TOKENS
     """Charged for each probe of a trace."""
 
+    def __post_init__(self) -> None:
+        check_slots(self.slots)
+
 
 def check(policy: Policy, pool: Pool, rules: Rules) -> None:
     """Raises `ConfigError` when this pool cannot express what `policy` needs."""
@@ -66,7 +69,6 @@ def lacking(needs: Needs, pool: Pool, rules: Rules) -> list[str]:
     return [
         what
         for what, absent in (
-            ("lengths of single threads", needs.tokens_every and not holds.tokens_every),
             (f"confidences of {needs.stride}-token pieces", needs.stride and needs.stride != holds.stride),
             ("confidence scores", needs.scores and not holds.scores),
             ("uncertain steps", needs.steps and not holds.steps),
@@ -90,8 +92,7 @@ def replay(
 
     Raises `ConfigError` for what the pool cannot express.
     """
-    stage = _PoolStage(policy, pool, problem, order, rules or Rules(), log=log)
-    return stage.run_to_end()
+    return _PoolStage(policy, pool, problem, order, rules or Rules(), log=log).run_to_end()
 
 
 class _Due(NamedTuple):
@@ -104,12 +105,18 @@ class _Due(NamedTuple):
 
 @dataclass(slots=True)
 class _Cohort:
-    """Traces that began at the same step."""
+    """Traces that began at the same step and sample as many tokens a step."""
 
     traces: list[int]
     began: float
+    pace: tuple[int, int]
+    """So many tokens in so many steps."""
     passed: int = 0
     """Milestones passed."""
+
+    def steps(self, tokens: int) -> int:
+        """From the beginning until so many tokens are sampled."""
+        return -(-tokens * self.pace[1] // self.pace[0])
 
 
 class _PoolStage:
@@ -145,8 +152,7 @@ class _PoolStage:
         while run.stop is None:
             if not self._advance():
                 break
-        run.account.span = run.span
-        run.account.seconds = self._seconds
+        run.account.span, run.account.seconds = run.span, self._seconds
         run.account.prefill = run.account.cached = None
         return run.outcome()
 
@@ -185,9 +191,9 @@ class _PoolStage:
     def _milestones(self, cohort: _Cohort, due: _Due) -> None:
         cohort.passed += 1
         tokens = cohort.passed * self._milestone
-        heapq.heappush(self._due, due._replace(step=cohort.began + tokens + self._milestone))
+        heapq.heappush(self._due, due._replace(step=cohort.began + cohort.steps(tokens + self._milestone)))
         for trace in cohort.traces:
-            self._run.reached(trace, tokens)
+            self._run.reached(trace, cohort.steps(tokens))
         stride, every = self._needs.stride, self._needs.tokens_every
         if stride and tokens % stride == 0:
             piece = tokens // stride - 1
@@ -242,24 +248,26 @@ class _PoolStage:
         starting, self._queue = self._queue[: max(0, free)], self._queue[max(0, free) :]
         if not starting:
             return
+        paces: dict[tuple[int, int], list[int]] = {}
         for trace in starting:
+            recorded = self._traces[trace]
             self._began[trace] = self._step
-            heapq.heappush(self._due, _Due(self._step + self._traces[trace].steps_taken, 1, trace))
-        if self._milestone:
-            heapq.heappush(self._due, _Due(self._step + self._milestone, 0, len(self._cohorts)))
-            self._cohorts.append(_Cohort(starting, self._step))
+            heapq.heappush(self._due, _Due(self._step + recorded.steps_taken, 1, trace))
+            pace = (recorded.tokens, recorded.span) if recorded.span and recorded.tokens else (1, 1)
+            paces.setdefault(pace, []).append(trace)
+        for pace, traces in paces.items() if self._milestone else ():
+            cohort = _Cohort(traces, self._step, pace)
+            heapq.heappush(self._due, _Due(self._step + cohort.steps(self._milestone), 0, len(self._cohorts)))
+            self._cohorts.append(cohort)
 
     def abort(self, trace: int) -> None:
         if trace in self._began:
             self._run.account.aborted += self._sampled(trace)
             del self._began[trace]
-            self._fill_after_abort()
+            if self._run.stop is None:
+                self._fill()
         else:
             self._queue.remove(trace)
-
-    def _fill_after_abort(self) -> None:
-        if self._run.stop is None:
-            self._fill()
 
     def probe(self, probe: Probe) -> None:
         answers: dict[int, str | None] = {}

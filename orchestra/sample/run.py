@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from ..errors import PolicyError
+from ..errors import ConfigError, PolicyError
 from .account import Account
 from .decisions import Abort, Judge, Launch, Probe, Stop, Wake
 from .events import Event, Failed, Finished
@@ -16,6 +16,12 @@ from .policy import Decider, Policy
 Observer = Callable[[Turn, Decider], None]
 """Told every event with what the policy decided, before that is carried out; `decider.standing()` is the answer of the moment, with its
 posterior and what one more vote is expected to gain."""
+
+
+def check_slots(slots: int | None) -> None:
+    """Raises `ConfigError` unless traces can run in so many slots; None is as many as are launched."""
+    if slots is not None and slots < 1:
+        raise ConfigError(f"`slots` must be at least 1, got {slots}; leave it out to run all traces at once")
 
 
 class Stage(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..answers import Equivalence
@@ -13,6 +13,7 @@ from ..chat.tokenizer import ChatTokenizer
 from ..engine import Engine
 from ..errors import ConfigError
 from .chat_source import ChatSource
+from .judges.default import default_judges
 from .live import Bench, run_live
 from .named import RECOMMENDED, read_policy
 from .outcome import Outcome
@@ -68,7 +69,8 @@ async def sample(
             Log-probabilities, probes and branches need an engine whose tokens are known: a chat endpoint has text only.
         policy: a `Policy`, or its name and parameters as `read_policy` takes them.
         max_tokens: of one trace.
-        bench: judges, other arms and slots.
+        bench: judges, other arms and slots. Judges that the policy asks and `bench` lacks are `default_judges`: words in common for pairs,
+            the model itself for the rest.
         answers: the equivalence that votes are counted by; give one to share its worker processes among problems.
         observer: told every event and decision as it happens, with the decider, whose `standing()` is the answer of the moment.
         log: keep all events and decisions in `outcome.turns`.
@@ -85,8 +87,18 @@ async def sample(
             equivalence = await stack.enter_async_context(Equivalence()) if answers is None else answers
             settings = _Settings(problem, equivalence, max_tokens, temperature, top_p, seed)
             source = settings.source(engine, tokenizer)
+        given = bench or Bench()
+        lacking = chosen.needs.judges - given.judges.keys()
+        model = None if isinstance(engine, Source | Engine) else engine
         outcome = await run_live(
-            chosen, source, problem=problem, session=_session(problem), bench=bench, log=log, traces=traces, observer=observer
+            chosen,
+            source,
+            problem=problem,
+            session=_session(problem),
+            bench=replace(given, judges={**default_judges(lacking, model), **given.judges}),
+            log=log,
+            traces=traces,
+            observer=observer,
         )
     return Sampled(outcome, traces)
 

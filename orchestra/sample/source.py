@@ -45,6 +45,8 @@ class LiveTrace:
     """To be called with the number of newly sampled tokens and their scores, where `watched`."""
     scores: Scores | None = field(default=None, repr=False)
     """Of all its tokens so far, where asked for."""
+    span: int | None = None
+    """Sampled so far on its critical path, which sources of watched forked traces tell; None where that is all it has sampled."""
     usage: Usage = field(default_factory=Usage)
     """Up to date when `run` has returned or raised, cancellation included."""
     lost_probes: Usage = field(default_factory=Usage)

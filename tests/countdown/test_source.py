@@ -152,6 +152,15 @@ def test_what_a_trace_cannot_start_from_is_refused(fields: dict[str, object], se
         run(trace_of(**fields), setup)
 
 
+@pytest.mark.parametrize("setup", [SERIAL, FORK])
+def test_the_critical_path_of_a_watched_trace_is_known_while_it_runs(setup: Setup) -> None:
+    trace, seen = trace_of(watched=True), list[int]()
+    trace.on_tokens = lambda count, scores: seen.append(trace.span or 0)
+    run(trace, setup, ScriptedEngine(player.answer, seconds_per_token=1.0))
+    assert seen == sorted(seen) and seen[-1] == trace.usage.span
+    assert (trace.usage.span < trace.usage.sampled) == (setup is FORK)
+
+
 def test_a_race_of_forked_traces_aborts_the_losers_with_all_their_threads() -> None:
     engine = ScriptedEngine(player.answer, seconds_per_token=1.0)
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from orchestra.evals.report_command import report_command
 
+from orchestra.errors import ConfigError
 from orchestra.report_arguments import add_report
 
 from .made_runs import tries, write_run
+from .pages.made import Parsed
 
 NAMES = "abcdefghijkl"
 Report = Callable[..., str]
@@ -79,12 +81,31 @@ def test_json_has_the_same_numbers(runs: list[Path], report: Report) -> None:
     assert found["matched"] and found["notes"]
 
 
+def test_a_page_is_written_with_the_same_numbers(runs: list[Path], report: Report, tmp_path: Path) -> None:
+    found = json.loads(report(*runs, "--json"))
+    page = tmp_path / "page.html"
+    assert report(*runs, "--html", page, "--maj-at", 2, "--baseline", runs[0]).strip() == str(page)
+    parsed = Parsed(page.read_text(encoding="utf-8"))
+    assert [run["summary"]["accuracy_low"] for run in parsed.data["runs"]] == [
+        one["summary"]["accuracy_low"] for one in found["runs"]
+    ]
+    assert "maj@2 %" in parsed.text and "majority of serial" in parsed.text
+
+
+def test_a_limit_of_the_page_needs_a_page(runs: list[Path], report: Report, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--html FILE"):
+        report(*runs, "--kept-limit", 5)
+    report(*runs, "--kept-limit", 5, "--html", tmp_path / "page.html")
+
+
 def test_the_same_command_prints_the_same_numbers(runs: list[Path], report: Report) -> None:
     arguments = [*runs, "--json", "--maj-at", 2, "--matched", "work"]
     assert report(*arguments) == report(*arguments) != report(*arguments, "--seed", 1)
 
 
-@pytest.mark.parametrize("arguments", [[], ["runs/a", "--pass-at", "0"], ["runs/a", "--matched", "money"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["runs/a", "--pass-at", "0"], ["runs/a", "--matched", "money"], ["runs/a", "--json", "--html", "x"]]
+)
 def test_wrong_arguments_are_refused(arguments: list[str], report: Report, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         report(*arguments)

@@ -94,6 +94,8 @@ def test_the_first_tries_are_kept_for_looking_at_them(tmp_path: Path, traces: in
     found = [key for key, _ in Run(tmp_path).kept()]
     assert len(found) == kept
     assert {problem for problem, epoch in found if epoch == 0} == {problem.id for problem in PROBLEMS[:traces]} or traces == 0
+    texts = {problem.id: problem.text for problem in PROBLEMS}
+    assert all(kept_try.problem == texts[problem] for (problem, _), kept_try in Run(tmp_path).kept())
 
 
 def test_what_is_owed_is_made_one_at_a_time(tmp_path: Path) -> None:

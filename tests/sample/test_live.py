@@ -16,8 +16,10 @@ from orchestra.sample.decisions import Judge, Launch, Stop
 from orchestra.sample.events import Begun, Event, Failed, Finished, Judged
 from orchestra.sample.judges.base import Opinion, Question
 from orchestra.sample.live import Bench, run_live
+from orchestra.sample.outcome import Outcome
 from orchestra.sample.policies.adaptive import Adaptive, Stage, asc_events, self_consistency, short_m
 from orchestra.sample.policies.budgeted import Budgeted
+from orchestra.sample.policies.probing import ProbeRank
 from orchestra.sample.policy import Needs, Policy, Standing
 from orchestra.sample.pool import Pool, PooledProblem, Recorded
 from orchestra.sample.pool_source import PoolSource
@@ -86,6 +88,35 @@ def test_the_account_of_a_budget_counts_what_runs_when_the_tokens_are_spent() ->
 def test_seconds_run_out_also_when_no_trace_ends() -> None:
     outcome = live(Budgeted(policy=self_consistency(2), seconds=5), pool_of(("7", 25), ("8", 100)))
     assert (outcome.answer, outcome.account.seconds, outcome.account.aborted) == (None, 5.0, 10)
+
+
+@given(st.floats(0, 1000), st.floats(0.001, 90))
+def test_seconds_run_out_whenever_the_run_begins(begins: float, seconds: float) -> None:
+    pool = pool_of(("7", 100))
+
+    async def main() -> Outcome:
+        await asyncio.sleep(begins)
+        return await run_live(Budgeted(policy=self_consistency(1), seconds=seconds), PoolSource(pool, pool.problems[0], [0]))
+
+    outcome = run_virtual(main())
+    assert outcome.answer is None and "s are over" in outcome.why
+
+
+@pytest.mark.parametrize("slots", [0, -1])
+def test_no_slot_is_an_error(slots: int) -> None:
+    for make in (Bench, Rules):
+        with pytest.raises(ConfigError, match="`slots` must be at least 1"):
+            make(slots=slots)
+
+
+def test_traces_that_wait_for_a_slot_are_not_probed() -> None:
+    traces = [Recorded(tokens=30, answer="7", correct=True, probes=["7", "8", "7"]) for _ in range(3)]
+    pool = Pool("made", [PooledProblem(id="p", text="", gold="7", traces=traces)], probe_every=10)
+    policy = ProbeRank(n=3, running=2, at=10)
+    played = live(policy, pool, bench=Bench(slots=1))
+    replayed = replay(policy, pool, pool.problems[0], range(3), rules=Rules(slots=1), log=True)
+    assert played.turns == replayed.turns
+    assert played.account.probe == replayed.account.probe == 20
 
 
 def test_slots_make_launches_wait_in_their_order() -> None:

@@ -194,10 +194,25 @@ def test_a_policy_of_ones_own_is_named_by_its_file() -> None:
     assert decide_again(policy, outcome.turns) is None
 
 
+def test_a_policy_of_ones_own_may_be_a_plain_class(tmp_path: Path) -> None:
+    file = tmp_path / "plain.py"
+    file.write_text(
+        "from orchestra.sample.policies.adaptive import Adaptive, Stage\n"
+        "class Plain(Adaptive):\n"
+        "    def __init__(self, width: int) -> None:\n"
+        "        super().__init__(stages=(Stage(width),))\n"
+        "def untyped(n): ...\n"
+    )
+    assert read_policy(f"{file}:Plain:width=3").most == 3
+    with pytest.raises(ConfigError, match="declare the type of `n` in the code, such as `n: int`"):
+        read_policy(f"{file}:untyped:n=3")
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("nowhere.py:Quorum:n=5", "there is no file nowhere.py"),
+        ("adaptive:n=4,n=8", "`n` is given twice"),
         (f"{OWN}:Quorom:n=5", "defines no policy 'Quorom', but Quorum, QuorumDecider, main"),
         (f"{OWN}:Quorum:m=5", "'m=5' is no `name=value` with a name of n, agree"),
         (f"{OWN}:main", "main makes no policy"),

@@ -10,6 +10,7 @@ from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError
 from orchestra.sample.live import run_live
 from orchestra.sample.policies.adaptive import asc_events, self_consistency
+from orchestra.sample.policies.budgeted import Budgeted
 from orchestra.sample.policies.probing import ParallelProbe
 from orchestra.sample.policy import Policy
 from orchestra.sample.pool import Pool, PooledProblem, Recorded
@@ -41,6 +42,16 @@ def test_a_forked_trace_takes_its_span_and_costs_its_work() -> None:
     outcome = run_virtual(run_live(self_consistency(1), PoolSource(pool, pool.problems[0], [0])))
     assert (outcome.account.kept, outcome.account.span) == (90, 30)
     assert outcome.account.seconds == pytest.approx(30)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_a_forked_trace_makes_as_much_progress_as_it_samples(chunk: int) -> None:
+    pool = Pool("forked", [PooledProblem(id="p", text="", gold="7", traces=[recorded(900, "7", span=300)] * 2)])
+    policy = Budgeted(policy=self_consistency(2), tokens=600, tokens_every=60)
+    lived = run_virtual(run_live(policy, PoolSource(pool, pool.problems[0], range(2), chunk=chunk)))
+    replayed = replay(policy, pool, pool.problems[0], range(2))
+    for account in (lived.account, replayed.account):
+        assert (account.aborted, account.span) == (600, 100)
 
 
 def test_words_are_as_large_a_share_of_the_text_as_of_the_tokens() -> None:

@@ -110,7 +110,7 @@ class AdaptiveDecider:
         if self.board.running and (wanted is None or len(self.votes) < wanted):
             return []
         if self.stage + 1 == len(self.policy.stages):
-            return [self._stop(f"{len(self.votes)} votes are in")]
+            return [self._stop("1 vote is in" if len(self.votes) == 1 else f"{len(self.votes)} votes are in")]
         return [self._launch_next()]
 
     def standing(self) -> Standing:

@@ -43,6 +43,9 @@ async def test_the_agents_answer_is_graded_and_its_plan_is_kept(tiny: Benchmark,
     assert (await tiny.grade(eggs, done.text or "", same)).correct
     plan = done.keep().plan
     assert plan is not None and plan["nodes"][0]["tool"] == "arithmetic"
+    (outcome,) = done.keep().outcomes.values()
+    assert (outcome.status, outcome.output, outcome.error) == ("succeeded", "37", None)
+    assert outcome.started is not None and outcome.finished is not None and 0 <= outcome.started <= outcome.finished
     tree = done.keep().tree
     assert tree is not None and [len(thread.segments) for thread in tree.threads] == [4], "planner and joiner, one after the other"
     assert done.costs.requests == 2 and done.costs.threads == 1 and done.costs.work == done.costs.span > 0
@@ -51,6 +54,8 @@ async def test_the_agents_answer_is_graded_and_its_plan_is_kept(tiny: Benchmark,
 async def test_a_tool_that_fails_is_no_infrastructure_failure(tiny: Benchmark, eggs: Problem, same: Equivalence) -> None:
     done = await method(tiny, planner('1. arithmetic("6/0")\n2. join()\n', answer="none"), same).attempt(eggs, epoch=0)
     assert done.error is None and done.facts["failed_nodes"] == 1
+    (outcome,) = done.keep().outcomes.values()
+    assert outcome.status == "failed" and outcome.error and outcome.output is None
     assert not (await tiny.grade(eggs, done.text or "", same)).correct
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from orchestra.evals.method import Kept
+from orchestra.evals.method import Kept, NodeOutcome
 from orchestra.evals.pages import KEPT_LIMIT, report_page, write_report_page
 from orchestra.evals.pages.kept_tries import plain
 
@@ -59,7 +59,9 @@ def test_the_script_never_parses_markup_and_never_calls_out(tmp_path: Path) -> N
 def test_what_a_model_wrote_stays_text(tmp_path: Path, text: str) -> None:
     hostile = row("1", answer=text, flaw=text, group=text, name=text, gold={text: text}, facts={text: text}, correct=False)
     plan = {"goal": "g", "nodes": [{"kind": "tool", "id": "a", "tool": "search", "arguments": {"q": text}}]}
-    kept = Kept(text=text, tree=forked_tree(text), plan=plan)
+    kept = Kept(
+        problem=text, text=text, tree=forked_tree(text), plan=plan, outcomes={"a": NodeOutcome(status="succeeded", output=text)}
+    )
     run = write_run(tmp_path / "a", [hostile, row("2", error=text)], [("1", 0, kept)], method=text)
     tame = write_run(tmp_path / "b", [row("1", group="g", correct=False), row("2", error="down")], [("1", 0, Kept(text="4"))])
     found, expected = Parsed(report_page([run])), Parsed(report_page([tame]))
@@ -68,7 +70,7 @@ def test_what_a_model_wrote_stays_text(tmp_path: Path, text: str) -> None:
     assert found.column(0, "answer") == [text, "41"]
     assert found.column(0, "error") == [None, text]
     assert found.column(-1, "name") == [text, "problem 2"]
-    assert found.kept(0, 0)["text"] == text
+    assert found.kept(0, 0)["text"] == found.kept(0, 0)["problem"] == text
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))
@@ -111,6 +113,19 @@ def test_a_plan_is_laid_out_and_what_is_none_is_shown_as_it_is() -> None:
     assert plain(Kept(plan=dumped))["plan"] == drawn, "a dump without its defaults is the same plan"
     for wrong in ({"nodes": [{"kind": "?"}]}, {"nodes": [3]}, {"nodes": None}, {"steps": []}):
         assert plain(Kept(plan=wrong))["plan"] == {"unread": wrong}
+
+
+def test_a_plans_card_says_what_became_of_its_node() -> None:
+    nodes = [{"kind": "tool", "id": "a", "tool": "search"}, {"kind": "tool", "id": "b", "tool": "search"}]
+    outcome = NodeOutcome(status="failed", started=0.5, finished=0.75000000004, error="offline")
+    drawn = plain(Kept(plan={"nodes": nodes}, outcomes={"a": outcome, "a[1]": outcome}))["plan"]["nodes"]
+    assert drawn["a"]["outcome"] == {"status": "failed", "started": 0.5, "finished": 0.75, "output": None, "error": "offline"}
+    assert drawn["b"]["outcome"] is None and list(drawn) == ["a", "b"]
+
+
+def test_a_try_that_left_nothing_but_its_problem_has_no_details(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", [row("1")], [("1", 0, Kept(problem="What?"))])
+    assert Parsed(report_page([run])).kept(0, 0) is None
 
 
 def test_tries_beyond_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:

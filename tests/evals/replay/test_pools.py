@@ -84,7 +84,7 @@ def test_the_same_id_in_two_pools_gets_the_name_of_the_second_in_front() -> None
     ours, theirs = random_pool(problems=1), replace(random_pool(problems=1), name="theirs")
     assert [problem.id for problem in joined([ours, theirs]).problems] == ["made-0", "theirs/made-0"]
     with pytest.raises(ConfigError, match="give each pool once"):
-        joined([ours, ours, ours])
+        joined([ours, ours])
 
 
 def test_what_was_recorded_at_other_distances_is_left_out_with_a_note() -> None:

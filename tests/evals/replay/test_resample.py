@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from orchestra.evals.replay.resample import Resampling, Results, right_answers, run, steps
 
 from orchestra.errors import ConfigError
+from orchestra.sample.judges.base import Opinion
 from orchestra.sample.policies.adaptive import asc_events, self_consistency, short_m
+from orchestra.sample.policies.best_of import BestOf
 from orchestra.sample.policies.sequential import AdaptiveConsistency
 from orchestra.sample.policy import Decider, Needs, Policy
-from orchestra.sample.pool import PooledProblem
+from orchestra.sample.pool import PooledProblem, Recorded
+from orchestra.sample.replay import Rules
 
 from .made import problem, random_pool, trace
 
@@ -40,6 +44,22 @@ def test_two_processes_give_what_one_gives() -> None:
     expected: Results = run(resampling(*policies))
     assert run(resampling(*policies), processes=2, advance=lambda: done.append(1)) == expected
     assert len(done) == steps(resampling(*policies)) == 16
+
+
+def by_its_words(problem: PooledProblem, traces: Sequence[Recorded], tokens: int | None) -> Opinion | None:
+    words = traces[0].text
+    return None if words is None else Opinion(score=float(words))
+
+
+def test_judges_read_the_words_of_traces_in_every_process() -> None:
+    pool = random_pool()
+    problems = [
+        replace(one, traces=[replace(trace, text=str(place)) for place, trace in enumerate(one.traces)]) for one in pool.problems
+    ]
+    judged = replace(
+        resampling(BestOf(n=4)), pool=replace(pool, problems=problems), rules=Rules(judges={"reward": by_its_words}), resamples=3
+    )
+    assert run(judged, processes=2) == run(judged)
 
 
 def test_another_seed_draws_other_traces() -> None:
