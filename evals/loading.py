@@ -73,13 +73,17 @@ def _read(
                 others += 1
                 continue
             problem = benchmark.read(row)
+            id = problem.id
         except ProblemError as error:
             bad.append(f"{place}: {error}")
             continue
-        if problem.id in problems:
+        except UnicodeEncodeError:
+            bad.append(f"{place}: it holds half of a character (a lone surrogate), which no model can be sent")
+            continue
+        if id in problems:
             twice.append(place)
             continue
-        problems[problem.id] = problem
+        problems[id] = problem
         # What all problems share is found out from all of them, and a sample is drawn from all.
         if len(problems) == limit and seed is None and benchmark.shared is None:
             break

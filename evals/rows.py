@@ -5,7 +5,8 @@
     DIR/traces.jsonl.gz    what is kept of tries for looking at them
     DIR/.lock              locked by the operating system while a process writes here; a killed process leaves no lock behind
 
-A run is resumed by opening its folder again: finished rows stay, rows with an error and a torn last line are owed again.
+A run is resumed by opening its folder again: finished rows stay, rows with an error and a torn last line are owed again. What config.json
+said of versions, commit and engine of the rows before is kept in its "earlier", and nothing in it changes when nothing is run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from orchestra.trace.files import write_text
 
 from .method import Kept
 from .row import Row
-from .run import CONFIG, ROWS, TRACES, packed, read_rows
+from .run import CONFIG, ROWS, TRACES, line_of, packed, read_rows
 
 _PIECE = 1 << 20
 
@@ -43,6 +44,8 @@ class RowFolder:
         self.correct = 0
         """Of those that were done when the folder was opened."""
         self._config = dict(config)
+        self._written = False
+        """Whether config.json says where this process's rows come from."""
         self._lock: IO[str] | None = None
         self._rows: _Appended | None = None
         self._traces: _Appended | None = None
@@ -58,8 +61,9 @@ class RowFolder:
             raise ConfigError(f"another process is writing to {self.path}; wait for it, or choose another --out")
         try:
             check_config(self.path, self._config)
-            self._write_config()
             self._tidy()
+            if not (self.path / CONFIG).exists():
+                self._write_config()
             _cut_torn_trace(self.path / TRACES)
             self._rows = _Appended(self.path / ROWS)
             self._traces = _Appended(self.path / TRACES)
@@ -78,7 +82,9 @@ class RowFolder:
         """
         assert self._rows is not None and self._traces is not None, "open the folder first"
         assert row.key not in self.done, f"{row.key} has run twice"
-        self._rows.append(row.model_dump_json().encode() + b"\n")
+        if not self._written:
+            self._write_config()
+        self._rows.append(line_of(row))
         if row.error is None:
             self.done.add(row.key)
             if kept is not None:
@@ -91,6 +97,14 @@ class RowFolder:
         self._write_config()
 
     def _write_config(self) -> None:
+        path = self.path / CONFIG
+        if not self._written and path.exists():
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+            earlier = before.pop("earlier", [])
+            origin = {name: value for name, value in before.items() if name != "experiment"}
+            now = {name: value for name, value in self._config.items() if name != "experiment"}
+            self._config["earlier"] = [*earlier, origin] if self.done and origin != now else earlier
+        self._written = True
         write_text(self.path / CONFIG, json.dumps(self._config, indent=1, ensure_ascii=False) + "\n")
 
     def _tidy(self) -> None:
@@ -112,7 +126,7 @@ class RowFolder:
                     for row in read_rows(self.path):
                         if row.error is None and row.key not in written:
                             written.add(row.key)
-                            file.write(row.model_dump_json() + "\n")
+                            file.write(line_of(row).decode())
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)

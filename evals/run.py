@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from orchestra.errors import ConfigError
 
@@ -96,10 +97,27 @@ def read_rows(folder: Path) -> Iterator[Row]:
                 ) from error
 
 
+def line_of(row: Row) -> bytes:
+    """One line of `rows.jsonl`."""
+    try:
+        return row.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:
+        return _replaced(row.model_dump(mode="json"))
+
+
 def packed(problem: str, epoch: int, kept: Kept) -> bytes:
     """One entry of `traces.jsonl.gz`."""
     compressor = zlib.compressobj(wbits=31)
-    return compressor.compress(_KEPT.dump_json((problem, epoch, kept)) + b"\n") + compressor.flush()
+    try:
+        line = _KEPT.dump_json((problem, epoch, kept)) + b"\n"
+    except PydanticSerializationError:
+        line = _replaced(_KEPT.dump_python((problem, epoch, kept), mode="json"))
+    return compressor.compress(line) + compressor.flush()
+
+
+def _replaced(value: Any) -> bytes:
+    """A line of JSON with a question mark for each half of a character, which models may write and UTF-8 does not have."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def read_kept(path: Path) -> Iterator[tuple[str, int, Kept]]:

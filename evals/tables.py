@@ -32,7 +32,8 @@ def rows_of(path: Path) -> Generator[Row, None, None]:
         with gzip.open(path, "rb") if packed else path.open("rb") as file:
             yield from reader(path, file)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ConfigError(f"{path} cannot be read: {reason}") from error
 
 
 def _lines(path: Path, file: Opened) -> Iterator[Row]:

@@ -1,8 +1,8 @@
 """Every policy that Countdown can express, with scripted judges, live and on pools: what `sampling_live` and its tests run.
 
-Pairs are compared by their words (`Similar`), a reward is 1 for what the verifier accepts. Policies that show traces to others, or force
-answers, are left out: the model was trained for neither. "fast" and "target" are the same model with smaller and larger beams; pools hold no
-such arms and no branches, so policies with them run live only.
+Pairs are compared by their words (`Similar`), a reward is 1 for what the verifier accepts, and what it does not accept is strange to ATTS.
+Policies that show traces to others, or force answers, are left out: the model was trained for neither. "fast" and "target" are the same model
+with smaller and larger beams; pools hold no such arms and no branches, so policies with them run live only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from orchestra.countdown.problem import Problem
 from orchestra.countdown.source import CountdownSource, spelled
 from orchestra.engine import Engine
 from orchestra.sample.account import Price
+from orchestra.sample.bench import Bench
 from orchestra.sample.judges.base import Opinion, Question
 from orchestra.sample.judges.similar import Similar, similarity
-from orchestra.sample.live import Bench
 from orchestra.sample.policies.adaptive import Adaptive, Stage, asc_events, first_finish, self_consistency, short_m, staged
 from orchestra.sample.policies.atts import Atts
 from orchestra.sample.policies.best_of import BestOf
@@ -70,13 +70,18 @@ def policies(n: int) -> dict[str, Policy]:
         "ParallelMuse, votes": Muse(budget=n, initial=max(1, n // 4), aggregate="vote"),
         "SeerSC": Seer(n=n, quick=half),
         "SeerSC, fast mode": Seer(n=half, quick=half, arm="fast"),
-        "ATTS": Atts(n=half, calibration=(0.0,) * 5 + (1.0,) * 5),
+        "ATTS": Atts(n=half, calibration=(0.0,) * 9),
     }
 
 
 async def verified(question: Question) -> Opinion:
-    """A reward model that is never wrong, for "reward" and "accept"."""
+    """A reward model that is never wrong."""
     return Opinion(score=float(all(solves(answer) for answer in question.answers)))
+
+
+async def strange(question: Question) -> Opinion:
+    """What is wrong is strange, and nothing else."""
+    return Opinion(score=1.0 - (await verified(question)).score)
 
 
 def bench_of(engine: Engine, problem: Problem, setup: Setup) -> Bench:
@@ -85,7 +90,7 @@ def bench_of(engine: Engine, problem: Problem, setup: Setup) -> Bench:
             "fast": CountdownSource(engine, problem, replace(setup, beam=3)),
             "target": CountdownSource(engine, problem, replace(setup, beam=8)),
         },
-        judges={"same_answer": Similar(), "similar": Similar(), "reward": verified, "accept": verified},
+        judges={"same_answer": Similar(), "similar": Similar(), "reward": verified, "accept": strange},
     )
 
 

@@ -22,7 +22,7 @@ from ..problem import Problem
 from .countdown import Searching, game_of
 from .sampled import Sampled
 from .searches import READING, Searches
-from .ways import Caps, Running, Way, capped, caps_from, policy_from
+from .ways import Caps, Running, Way, bound, capped, caps_from, policy_from
 
 _MOST_REQUESTS = 1024
 _NO_CAPS = Caps()
@@ -30,6 +30,10 @@ _NO_CAPS = Caps()
 
 def native_way(args: argparse.Namespace) -> Way:
     """Raises `ConfigError` for settings that no search can have, and for a model that is not Countdown's."""
+    if args.tools:
+        raise ConfigError("--tools are for `--method plan`")
+    if args.max_tokens is not None:
+        raise ConfigError("Countdown's own model has --window in place of --max-tokens")
     policy, caps = policy_from(args), caps_from(args)
     setup = _setup(args, caps, voted=policy is not None)
     if policy is not None:
@@ -47,7 +51,7 @@ def native_way(args: argparse.Namespace) -> Way:
     return Way(
         label=_label(setup, args.policy),
         settings=settings_of(host, setup, policy=args.policy, caps=caps),
-        most_tokens=caps.tokens or traces * threads * setup.window,
+        most_tokens=bound(traces * threads * setup.window, policy, caps),
         check=lambda problems: _check(host, problems),
         run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
         needs_mathematics=False,

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestra.chat import ChatModel
+from orchestra.sample.bench import Bench
 from orchestra.sample.events import Failed, Finished
 from orchestra.sample.judges.default import default_judges
-from orchestra.sample.live import Bench, run_live
+from orchestra.sample.live import run_live
 from orchestra.sample.outcome import Outcome, Turn
 from orchestra.sample.policy import Decider, Policy
 from orchestra.sample.source import LiveTrace, Source

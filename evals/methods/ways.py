@@ -112,12 +112,28 @@ def caps_from(args: argparse.Namespace) -> Caps:
     return Caps(**limits)
 
 
+_EVERY = 256
+"""Tokens of each trace after which a budget looks at what was sampled; tight budgets look more often."""
+
+
 def capped(policy: Policy, caps: Caps) -> Policy:
-    """`policy` within a budget of a try."""
+    """`policy` within a budget of a try. Its tokens may be passed by what its traces sample between two looks."""
     from orchestra.sample.policies.budgeted import Budgeted
 
     from .span import SpanBudget
 
     if caps.tokens is not None or caps.seconds is not None:
-        policy = Budgeted(policy=policy, tokens=caps.tokens, seconds=caps.seconds)
+        policy = Budgeted(policy=policy, tokens=caps.tokens, seconds=caps.seconds, tokens_every=_every(policy, caps))
     return policy if caps.span is None else SpanBudget(policy=policy, span=caps.span)
+
+
+def bound(most: int, policy: Policy | None, caps: Caps) -> int:
+    """Upper bound on the tokens of a try that samples at most `most` without a budget; `policy` is the one that was `capped`."""
+    if caps.tokens is None:
+        return most
+    return min(most, caps.tokens + (0 if policy is None else policy.most * _every(policy, caps)))
+
+
+def _every(policy: Policy, caps: Caps) -> int:
+    """Such that all traces together pass the budget by a tenth at most."""
+    return _EVERY if caps.tokens is None else max(1, min(_EVERY, caps.tokens // (10 * policy.most)))

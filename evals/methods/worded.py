@@ -27,7 +27,7 @@ from . import planning
 from .asking import Asking, Decoding, decoder
 from .pool_chat import PoolChat
 from .sampled import MakeSource, Reading, Sampled
-from .ways import POOL, RECORDED, Caps, Running, Way, capped, caps_from, policy_from
+from .ways import POOL, RECORDED, Caps, Running, Way, bound, capped, caps_from, policy_from
 
 _MOST_REQUESTS = 1024
 _LARGE = 1 << 30
@@ -63,8 +63,12 @@ def worded_way(args: argparse.Namespace, benchmark: Benchmark) -> Way:
         raise ConfigError("a plan has no limit on its span: give --budget tokens=N or seconds=S")
     if args.tools and not planned:
         raise ConfigError("--tools are for `--method plan`")
-    decoding = _decoding(args, caps, planned=planned, alone=policy is None)
+    if args.join != "all":
+        raise ConfigError("--join is for `--method fork`")
+    if args.beam is not None:
+        raise ConfigError("--beam is for Countdown's own model")
     one = read_policy("self_consistency:n=1")
+    decoding = _decoding(args, caps, plans=(policy or one).most if planned else 0, alone=policy is None)
     # The agent keeps to a budget by itself.
     within = (policy or one) if planned else capped(policy, caps) if policy else capped(one, Caps(seconds=caps.seconds))
     wanted = _Asked(
@@ -92,26 +96,27 @@ def worded_way(args: argparse.Namespace, benchmark: Benchmark) -> Way:
     return Way(
         label=wanted.label,
         settings=settings,
-        most_tokens=caps.tokens or (None if planned else within.most * decoding.max_tokens),
+        most_tokens=caps.tokens if planned else bound(within.most * decoding.max_tokens, policy, caps),
         check=lambda problems: _check(benchmark, problems),
         run=lambda answers: _running(wanted, chat, answers),
     )
 
 
-def _decoding(args: argparse.Namespace, caps: Caps, *, planned: bool, alone: bool) -> Decoding:
+def _decoding(args: argparse.Namespace, caps: Caps, *, plans: int, alone: bool) -> Decoding:
+    """`plans`: at most, of a try; 0 where traces are no plans."""
     if args.temperature is not None and args.temperature < 0:
         raise ConfigError(f"`temperature` must not be negative, got {args.temperature}")
     if not 0 < args.top_p <= 1:
         raise ConfigError(f"`--top-p` must be in (0, 1], got {args.top_p}")
-    most = args.max_tokens or (2_048 if planned else 16_384)
-    if planned and caps.tokens is not None:
-        most = max(1, min(most, caps.tokens // 2))  # a reply is paid for in advance: planner and joiner must both fit
-    elif alone and not planned:
+    most = args.max_tokens or (2_048 if plans else 16_384)
+    if plans and caps.tokens is not None:
+        most = max(1, min(most, caps.tokens // plans // 2))  # a reply is paid for in advance: planner and joiner must both fit
+    elif alone and not plans:
         # One trace: its length is its work and its span.
         most = min([most, *(limit for limit in (caps.tokens, caps.span) if limit is not None)])
     return Decoding(
         max_tokens=most,
-        temperature=(0.0 if planned else 0.6) if args.temperature is None else args.temperature,
+        temperature=(0.0 if plans else 0.6) if args.temperature is None else args.temperature,
         top_p=args.top_p,
         seed=args.seed,
     )
@@ -159,7 +164,8 @@ def _source(wanted: _Asked, chat: ChatModel, answers: Equivalence) -> tuple[Make
             max_tokens=decoding.max_tokens,
             temperature=decoding.temperature,
             seed=decoding.seed,
-            tokens=wanted.caps.tokens,
+            # The budget is of a try: its plans share it.
+            tokens=None if wanted.caps.tokens is None else max(1, wanted.caps.tokens // wanted.policy.most),
             seconds=wanted.caps.seconds,
         )
         return source, planning.READING

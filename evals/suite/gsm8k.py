@@ -17,6 +17,12 @@ from .rows import ANSWER, PROBLEM, answer_text, name, text
 
 _MARK = "####"
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_COUNTED = re.compile(rf"(?:\\?\$)?\s*({_NUMBER.pattern})(?:\\[,;: ]|~|\s)+(?:\\text\s*\{{)?([A-Za-z][A-Za-z /-]*)\}}?\.?")
+"""A number and what is counted, of which `orchestra.answers` knows the usual units only: "72 clips", "5 km/h"."""
+_MORE = re.compile(
+    r"\b(?:hundreds?|thousands?|millions?|billions?|dozens?|pairs?|k|half|and|or|to|times|over|plus|minus|pi)\b", re.IGNORECASE
+)
+"""Words that make another number of it, or of which nobody knows what they do."""
 
 
 def read(row: Mapping[str, Any]) -> Problem:
@@ -31,6 +37,8 @@ async def grade(problem: Problem, text: str, same: Equivalence) -> Grade:
     answer = extract(text)
     if answer is None and _MARK in (spoken := said(text)):
         answer = spoken.rpartition(_MARK)[2].strip().split("\n")[0][:100] or None
+    if answer is not None and (counted := _COUNTED.fullmatch(answer)) and not _MORE.search(counted[2]):
+        answer = counted[1]
     return await compared(problem, answer, same)
 
 

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from ..errors import ConfigError
 from ..sample import command
+from ..sample.bench import Bench
 from ..sample.display import LiveSample
-from ..sample.live import Bench
 from ..sample.sampling import Sampled, sample
 from . import notation
 from .attempt import Setup
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.top_p is not None:
         raise ConfigError("`--top-p` is for problems in words: Countdown traces differ by `--temperature` only")
     if args.max_tokens is not None:
-        raise ConfigError("`--max-tokens` is for problems in words: Countdown traces have the window that their model was trained with")
+        raise ConfigError("`--max-tokens` is for problems in words: Countdown traces have the window of their model")
     problem = Problem(tuple(args.numbers), args.target)
     policy = command.policy_of(args)
     setup = Setup(method=args.method or "serial", temperature=1.0 if args.temperature is None else args.temperature, seed=args.seed)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .account import Account, Price
     from .again import decide_again
-    from .live import Bench, run_live
+    from .bench import Bench
+    from .live import run_live
     from .named import RECOMMENDED, read_policy
     from .outcome import Outcome
     from .policy import Decider, Needs, Policy, Standing
@@ -43,7 +44,8 @@ __all__ = [
 _PLACES = {
     "account": ("Account", "Price"),
     "again": ("decide_again",),
-    "live": ("Bench", "run_live"),
+    "bench": ("Bench",),
+    "live": ("run_live",),
     "named": ("RECOMMENDED", "read_policy"),
     "outcome": ("Outcome",),
     "policy": ("Decider", "Needs", "Policy", "Standing"),

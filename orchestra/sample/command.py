@@ -18,8 +18,8 @@ from ..chat import ChatModel, EngineChat, open_chat
 from ..errors import ConfigError
 from ..trace.page import write_page
 from ..trace.record import Decode, record
+from .bench import Bench
 from .display import LiveSample, account_line
-from .live import Bench
 from .named import named, names, read_policy
 from .policy import Policy
 from .sampling import Sampled, sample

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 
 from ..engine.scores import Scores
 from ..errors import ConfigError, EngineError, ToolError, first_cause
+from .bench import Bench
 from .decisions import Branch, Judge, Launch, Probe, Revise, Wake
-from .events import Begun, Failed, Finished, Group, Judged, Measured, Probed, Progress, Woken
-from .judges.base import Judge as JudgeFunction
+from .events import Begun, Event, Failed, Finished, Group, Judged, Probed, Woken
 from .judges.base import Question
+from .news import News
 from .outcome import Outcome
 from .policy import Policy
 from .prompts import WITHOUT_ANSWER
-from .run import Observer, Run, check_slots
+from .run import Observer, Run
 from .scores import TraceScores
 from .source import LiveTrace, Source, Usage
 from .watch import Watch
 
 TOP_LOGPROBS = 20  # DeepConf's k
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What a live run may use beside its main source."""
-
-    arms: Mapping[str, Source] = field(default_factory=dict)
-    """Other models, modes or prompts, by the names that policies launch on."""
-    judges: Mapping[str, JudgeFunction] = field(default_factory=dict)
-    judge_timeout_s: float = 60.0
-    """After which a judge has no opinion."""
-    slots: int | None = None
-    """Traces that run at once; further launches wait."""
-
-    def __post_init__(self) -> None:
-        check_slots(self.slots)
 
 
 async def run_live(
@@ -87,6 +71,7 @@ class _LiveStage:
         observer: Observer | None,
     ) -> None:
         self._needs = policy.needs
+        self._watched = bool(self._needs.tokens_every or self._needs.stride or self._needs.probes)
         self._sources = {**bench.arms, "": source}
         self._bench = bench
         self._problem = problem
@@ -100,6 +85,8 @@ class _LiveStage:
         """Traces that had a slot."""
         self._answers: dict[int, str | None] = {}
         self._over = asyncio.Event()
+        self._news = News()
+        self._heard = asyncio.Event()
         self._began = 0.0
         self._slots = None if bench.slots is None else asyncio.Semaphore(bench.slots)
         self._group = asyncio.TaskGroup()
@@ -117,6 +104,8 @@ class _LiveStage:
         self._began = self._sources[""].now()
         try:
             async with self._group:
+                if self._watched:
+                    self._beside(self._listen())
                 self._run.post(Begun(0.0))
                 if self._run.stop is None:
                     await self._over.wait()
@@ -170,7 +159,7 @@ class _LiveStage:
                 session=self._session,
                 start=launch.start,
                 shown=shown,
-                watched=bool(needs.tokens_every or needs.stride or needs.probes),
+                watched=self._watched,
                 continued=needs.probes or needs.branches,
                 top_logprobs=TOP_LOGPROBS if needs.logprobs else 0,
             )
@@ -194,9 +183,16 @@ class _LiveStage:
 
     # What comes of them.
 
-    def _post(self, event: Begun | Progress | Measured | Probed | Judged | Finished | Failed | Woken) -> None:
+    def _post(self, event: Event | None) -> None:
+        """Tell the policy, after what streams have told until now."""
+        news, self._news = self._news, News()
         if self._run.stop is None:
-            self._run.post(event)
+            for trace in news.reached.keys() & self._run.running:
+                self._run.reached(trace, news.reached[trace])
+            for told in news.events(self._now(), self._run.running):
+                self._run.post(told)
+            if event is not None:
+                self._run.post(event)
             if self._run.stop is not None:
                 self._over.set()
 
@@ -230,15 +226,23 @@ class _LiveStage:
         """New tokens of a watched trace. Called from inside the engine's stream: no awaiting, little work."""
         if not watch.take(count, scores):
             return
-        if pieces := watch.pieces():
-            self._run.reached(trace.id, watch.tokens if trace.span is None else trace.span)
-            self._post(Measured(self._now(), {trace.id: pieces}))
-        if tokens := watch.milestone():
-            self._run.reached(trace.id, watch.tokens if trace.span is None else trace.span)
-            self._post(Progress(self._now(), {trace.id: tokens}))
+        pieces, milestone = watch.pieces(), watch.milestone()
+        if pieces or milestone is not None:
+            self._news.add(trace.id, pieces, milestone, watch.tokens if trace.span is None else trace.span)
+            self._heard.set()
+
+    async def _listen(self) -> None:
+        """Tells what streams have brought, once for all streams that the engine has woken together."""
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            self._post(None)
 
     def _aside(self, work: Coroutine[object, object, None]) -> None:
         self._run.pending += 1
+        self._beside(work)
+
+    def _beside(self, work: Coroutine[object, object, None]) -> None:
         task = self._group.create_task(work)
         self._side.add(task)
         task.add_done_callback(self._side.discard)

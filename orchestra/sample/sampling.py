@@ -12,9 +12,10 @@ from ..chat import ChatModel, EngineChat
 from ..chat.tokenizer import ChatTokenizer
 from ..engine import Engine
 from ..errors import ConfigError
+from .bench import Bench
 from .chat_source import ChatSource
 from .judges.default import default_judges
-from .live import Bench, run_live
+from .live import run_live
 from .named import RECOMMENDED, read_policy
 from .outcome import Outcome
 from .policy import Policy
@@ -69,6 +70,7 @@ async def sample(
             Log-probabilities, probes and branches need an engine whose tokens are known: a chat endpoint has text only.
         policy: a `Policy`, or its name and parameters as `read_policy` takes them.
         max_tokens: of one trace.
+        top_p: where the model's tokens are known; chat endpoints keep their own.
         bench: judges, other arms and slots. Judges that the policy asks and `bench` lacks are `default_judges`: words in common for pairs,
             the model itself for the rest.
         answers: the equivalence that votes are counted by; give one to share its worker processes among problems.

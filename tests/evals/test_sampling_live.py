@@ -10,7 +10,7 @@ import pytest
 from orchestra.evals.benchmarks import sampling_live
 from orchestra.evals.benchmarks.asked import AskedEngine, expected
 from orchestra.evals.benchmarks.sampling_live import Checks, Figures, compared, live, main, replayed
-from orchestra.evals.benchmarks.sampling_policies import RULES, policies
+from orchestra.evals.benchmarks.sampling_policies import RULES, bench_of, policies
 
 from orchestra.countdown import player
 from orchestra.countdown.attempt import Setup
@@ -18,7 +18,9 @@ from orchestra.countdown.problem import Problem
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.sample.again import Difference
+from orchestra.sample.judges.base import Judge, Opinion, Question
 from orchestra.sample.policies.adaptive import self_consistency
+from orchestra.sample.policies.atts import Atts, percentile
 from orchestra.sample.pool_file import read_pool
 from orchestra.sample.replay import lacking
 
@@ -93,3 +95,16 @@ def test_differences_are_paired_by_problem() -> None:
     assert row["tokens"] == {"live": 150, "replay": 140, "difference": 10, "interval": [10, 10]}
     assert row["accuracy"]["difference"] == 0 and row["accuracy"]["interval"] == [-0.98, 0.98]
     assert compared(mine, None)["tokens"] == {"live": 150}
+
+
+@pytest.mark.parametrize(("answer", "rewritten"), [("(11-5)*(7-3)", False), ("11 + 5 = 16", True)])
+def test_atts_has_wrong_drafts_written_anew_and_no_right_ones(answer: str, rewritten: bool) -> None:
+    judge = bench_of(ScriptedEngine(player.answer), PROBLEM, Setup(method="serial")).judges["accept"]
+    policy = policies(8)["ATTS"]
+    assert isinstance(policy, Atts)
+    opinion = run_virtual(_opinion(judge, Question(problem="", texts=("",), answers=(answer,))))
+    assert (percentile(opinion.score, policy.calibration) >= policy.reject) == rewritten
+
+
+async def _opinion(judge: Judge, question: Question) -> Opinion:
+    return await judge(question)

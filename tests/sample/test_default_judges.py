@@ -29,7 +29,12 @@ def test_pairs_need_no_model_and_everything_else_asks_one() -> None:
 
 def test_every_judge_that_a_policy_asks_by_default_has_one() -> None:
     asked = {word.removeprefix("the judge ") for name in names() for word in named(name).needs.split(", ") if "the judge" in word}
-    assert asked == PAIRS | TEMPLATES.keys()
+    assert asked - {"accept"} == PAIRS | TEMPLATES.keys()
+
+
+def test_nobody_stands_in_for_the_judge_whose_scores_were_calibrated() -> None:
+    with pytest.raises(ConfigError, match="asks the judge 'accept'"):
+        default_judges(["accept"], model())
 
 
 @pytest.mark.parametrize("template", sorted(set(TEMPLATES.values())))

@@ -14,11 +14,12 @@ from orchestra.chat.base import Reply
 from orchestra.chat.scripted import ScriptedChat
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError, ToolError
+from orchestra.sample.bench import Bench
 from orchestra.sample.chat_source import ChatSource
 from orchestra.sample.judges.ask import AskJudge, read_probability
 from orchestra.sample.judges.base import Opinion, Question
 from orchestra.sample.judges.similar import Similar, similarity
-from orchestra.sample.live import Bench, run_live
+from orchestra.sample.live import run_live
 from orchestra.sample.outcome import Outcome
 from orchestra.sample.policies.best_of import BestOf
 

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError, EngineError, PolicyError
 from orchestra.sample.again import decide_again
+from orchestra.sample.bench import Bench
 from orchestra.sample.decisions import Judge, Launch, Stop
-from orchestra.sample.events import Begun, Event, Failed, Finished, Judged
+from orchestra.sample.events import Begun, Event, Failed, Finished, Judged, Progress
 from orchestra.sample.judges.base import Opinion, Question
-from orchestra.sample.live import Bench, run_live
+from orchestra.sample.judges.similar import similarity
+from orchestra.sample.live import run_live
+from orchestra.sample.named import read_policy
 from orchestra.sample.outcome import Outcome
 from orchestra.sample.policies.adaptive import Adaptive, Stage, asc_events, self_consistency, short_m
 from orchestra.sample.policies.budgeted import Budgeted
@@ -90,6 +93,7 @@ def test_seconds_run_out_also_when_no_trace_ends() -> None:
     assert (outcome.answer, outcome.account.seconds, outcome.account.aborted) == (None, 5.0, 10)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1000), st.floats(0.001, 90))
 def test_seconds_run_out_whenever_the_run_begins(begins: float, seconds: float) -> None:
     pool = pool_of(("7", 100))
@@ -228,6 +232,7 @@ pools = st.lists(st.tuples(answers, st.integers(1, 300)), min_size=1, max_size=1
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(pools, st.data())
 def test_a_live_run_decides_what_the_replay_of_the_same_traces_decides(pool: Pool, data: st.DataObject) -> None:
     n = len(pool.problems[0].traces)
@@ -255,3 +260,27 @@ def test_kept_and_aborted_tokens_never_exceed_what_the_traces_hold(pool: Pool, m
     assert account.work <= sum(trace.tokens for trace in pool.problems[0].traces)
     assert account.finished + account.failed <= account.launched == n
     assert not any(isinstance(turn.event, Failed) for turn in outcome.turns)
+
+
+@pytest.mark.parametrize("spec", ["slim_sc:n=4,every=10,threshold=0.4", "deep_prune:n=4,judge_tokens=15,clusters=2,sample=1"])
+def test_traces_in_lockstep_are_judged_together_live_and_in_a_replay(spec: str) -> None:
+    texts = ("red and green and blue", "red and green and grey", "one, two, three", "red and green and blue")
+    traces = [
+        Recorded(tokens=tokens, answer=str(number % 2), correct=False, text=text)
+        for number, (tokens, text) in enumerate(zip((31, 44, 57, 63), texts, strict=True))
+    ]
+    pool = Pool("made", [PooledProblem(id="p", text="", gold="0", traces=traces)])
+
+    async def live_judge(question: Question) -> Opinion:
+        return Opinion(score=similarity(*question.texts), sampled=1, prefill=2)
+
+    def pool_judge(problem: PooledProblem, asked: Sequence[Recorded], tokens: int | None) -> Opinion:
+        cut = [(trace.text or "")[: None if tokens is None else len(trace.text or "") * tokens // trace.tokens] for trace in asked]
+        return Opinion(score=similarity(*cut), sampled=1, prefill=2)
+
+    policy = read_policy(spec)
+    (question,) = policy.needs.judges
+    lived = live(policy, pool, bench=Bench(judges={question: live_judge}))
+    replayed = replay(policy, pool, pool.problems[0], range(4), rules=Rules(judges={question: pool_judge}), log=True)
+    assert [(turn.event, turn.decisions) for turn in lived.turns] == [(turn.event, turn.decisions) for turn in replayed.turns]
+    assert any(isinstance(turn.event, Progress) and len(turn.event.tokens) > 1 for turn in lived.turns)

@@ -24,10 +24,11 @@ from orchestra.chat import EngineChat
 from orchestra.chat.tokenizer import ChatTokenizer
 from orchestra.engine import Capabilities, Completion, Engine, Request, Scores
 from orchestra.sample.again import decide_again
+from orchestra.sample.bench import Bench
 from orchestra.sample.decisions import Branch, Judge, Stop
 from orchestra.sample.judges.ask import AskJudge
 from orchestra.sample.judges.base import Opinion, Question
-from orchestra.sample.live import TOP_LOGPROBS, Bench, run_live
+from orchestra.sample.live import TOP_LOGPROBS, run_live
 from orchestra.sample.policies import adaptive as adaptive_family
 from orchestra.sample.policies.adaptive import Adaptive, asc_events, self_consistency, short_m, staged
 from orchestra.sample.policies.atts import Atts

@@ -31,8 +31,13 @@ _LATEX = (
     (re.compile(r"\\text\{\s*\}"), ""),
 )
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_TIMES = re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(])")
+_BESIDE = re.compile(r"(?<=[\d)])\s*(?=\()|(?<=\))\s*(?=\d)")
+"""Where a product has no sign: (8-2)(7-3)."""
+_AFTERWARDS = re.compile(r"(?<=[\d)])[^\d+*/().=-]+$")
+"""Signs and words behind the expression that are no part of it."""
 _PLAIN = re.compile(r"[\d\s+*/().-]+")
-_NUMBER = re.compile(r"\s*-?\d+(?:\s*/\s*\d+)?\s*")
+_NUMBER = re.compile(r"\s*-?\d+(?:\.\d+|\s*/\s*\d+)?\s*")
 _EXPRESSION_AT_END = re.compile(r"[\d(][\d\s+*/().=-]*$")
 
 
@@ -59,11 +64,12 @@ def _the_expression(answer: str) -> str:
     plain = answer[: 4 * _LONGEST].translate(_WRITTEN)
     for pattern, replacement in _LATEX:
         plain = pattern.sub(replacement, plain)
+    plain = _BESIDE.sub("*", _TIMES.sub("*", plain))
     for _ in range(_DEEPEST):
         plain, changed = _FRACTION.subn(r"((\1)/(\2))", plain)
         if not changed:
             break
-    plain = plain.strip(" \t\n*_`.,;")
+    plain = _AFTERWARDS.sub("", plain.strip(" \t\n*_`.,;"))
     if not _PLAIN.fullmatch(plain.replace("=", " ")) and (found := _EXPRESSION_AT_END.search(plain)):
         plain = found[0]  # "So we get (1+2)*8"
     sides = [side.strip() for side in plain.split("=")]

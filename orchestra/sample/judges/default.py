@@ -11,8 +11,9 @@ from .base import Judge
 from .similar import Similar
 
 PAIRS = frozenset({"same_answer", "similar"})
-TEMPLATES: Mapping[str, str] = {"accept": "correct", "reward": "correct", "difficulty": "difficulty", "tests": "tests"}
-"""For each question, which `prompts/sample_judge_<template>.j2` a model is asked."""
+TEMPLATES: Mapping[str, str] = {"reward": "correct", "difficulty": "difficulty", "tests": "tests"}
+"""For each question, which `prompts/sample_judge_<template>.j2` a model is asked. Not for "accept", whose scores must be those that `Atts` was
+calibrated with, and high for what is strange."""
 
 
 def default_judges(questions: Collection[str], model: ChatModel | None) -> dict[str, Judge]:
@@ -28,7 +29,7 @@ def default_judges(questions: Collection[str], model: ChatModel | None) -> dict[
             judges[question] = AskJudge(model, TEMPLATES[question])
         else:
             raise ConfigError(
-                f"the policy asks the judge {question!r}, and there is no chat model here to be it: give one in Python, "
+                f"the policy asks the judge {question!r}, and there is no {'default for it' if model else 'chat model here to be it'}: give one in Python, "
                 f"`bench=Bench(judges={{{question!r}: …}})`, or choose another policy"
             )
     return judges

@@ -6,7 +6,7 @@ On recorded Qwen3-8B traces, forced answers of running traces made votes worse b
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -145,9 +145,9 @@ class ParallelProbeDecider:
     board: Board = field(default_factory=Board)
     latest: dict[int, str | None] = field(default_factory=dict)
     """Last answers of active traces."""
-    asked: dict[int, int] = field(default_factory=dict)
+    asked: dict[int, deque[int]] = field(default_factory=dict)
     passed: dict[int, int] = field(default_factory=dict)
-    """By trace, the last round that it was probed for, and answered."""
+    """By trace, the rounds whose probes are under way, and the last one whose probe was answered."""
     astray: Counter[int] = field(default_factory=Counter)
     """Rounds on end in which a trace was off the majority."""
     round: int = 0
@@ -162,13 +162,14 @@ class ParallelProbeDecider:
             case Begun():
                 return [board.launch(Launch(self.policy.n))]
             case Progress():
-                self.asked.update((trace, tokens // self.policy.tokens_every) for trace, tokens in event.tokens.items())
+                for trace, tokens in event.tokens.items():
+                    self.asked.setdefault(trace, deque()).append(tokens // self.policy.tokens_every)
                 return _probe(board, event.tokens)
             case Probed():
                 for trace, answer in event.answers.items():
                     if trace in board.running:
                         self.latest[trace] = answer
-                        self.passed[trace] = self.asked[trace]
+                        self.passed[trace] = self.asked[trace].popleft()
             case Finished():
                 self.latest[event.trace] = event.answer
             case Failed():
@@ -192,8 +193,8 @@ class ParallelProbeDecider:
         return self._count().standing()
 
     def _prune(self) -> list[Decision]:
-        if self.round < self.policy.warmup + 2 or len(self.latest) < 2:
-            return []  # the first round only sets the scene
+        if self.round < self.policy.warmup + 2 or len(self.latest) < 2:  # the first round only sets the scene
+            return []
         majority = self._count().tally.leader
         for trace in self.board.running:
             self.astray[trace] = 0 if self.latest[trace] == majority else self.astray[trace] + 1

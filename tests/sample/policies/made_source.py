@@ -12,10 +12,10 @@ from random import Random
 
 from orchestra.engine.scores import Scores
 from orchestra.errors import EngineError, ToolError
+from orchestra.sample.bench import Bench
 from orchestra.sample.decisions import Branch, Fresh, Revise
 from orchestra.sample.events import Step
 from orchestra.sample.judges.base import Opinion, Question
-from orchestra.sample.live import Bench
 from orchestra.sample.policy import Needs
 from orchestra.sample.source import Ending, LiveTrace, Usage
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestra.sample.decisions import Abort, Launch, Probe, Stop
-from orchestra.sample.events import Begun, Probed, Progress
+from orchestra.sample.events import Begun, Event, Probed, Progress
 from orchestra.sample.outcome import Outcome
 from orchestra.sample.policies.probing import Dynasor, ParallelProbe, ProbeRank
 from orchestra.sample.policy import Policy
@@ -108,6 +108,15 @@ def test_a_round_waits_for_the_slowest() -> None:
     assert decide(policy, *events)[2::2] == [[], []]
     both = [Progress(3, {1: 20}), Probed(3, {1: "8"}), Progress(4, {0: 30, 1: 30}), Probed(4, {0: "7", 1: "8"})]
     assert decide(policy, *events, *both)[-1] == [Stop("7", "the majority stood still for 1 rounds", 0)]
+
+
+def test_answers_that_come_late_count_in_the_round_that_asked_for_them() -> None:
+    # Round 1 only meets the majority; 2 and 3 confirm it.
+    asked: list[Event] = [Progress(float(k), {0: 10 * k, 1: 10 * k}) for k in (1, 2, 3)]
+    answered: list[Event] = [Probed(4.0, {0: "7", 1: "7"})] * 3
+    decisions = decide(parallel(2, stable=2), Begun(0.0), *asked, *answered)
+    assert decisions[4:6] == [[], []]
+    assert decisions[6] == [Stop("7", "the majority stood still for 2 rounds", 0)]
 
 
 def test_lost_traces_have_no_say() -> None:
