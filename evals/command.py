@@ -18,6 +18,7 @@ from .benchmark import Benchmark
 from .estimate import estimate
 from .methods.ways import Way, way_of
 from .origin import config_of
+from .output import console
 from .problem import Grade, Problem
 from .problems import COUNTDOWN, Wanted, find
 from .progress import Progress
@@ -48,7 +49,7 @@ def evaluate(args: argparse.Namespace) -> int:
         log.print(Text(f"{args.data}: {note}" if args.data else note, "yellow"), soft_wrap=True)
     config = config_of(benchmark.name, way.label, {**found.source, **way.settings})
     if args.dry_run:
-        Console(highlight=False).print(estimate(args.out, config, found.problems, way, epochs=args.epochs), soft_wrap=True)
+        console().print(estimate(args.out, config, found.problems, way, epochs=args.epochs), soft_wrap=True)
         return 0
     if args.out is None:
         raise ConfigError(f"say where the rows go: --out runs/{benchmark.name}")
@@ -61,7 +62,7 @@ def evaluate(args: argparse.Namespace) -> int:
             errors = 0
     if args.timelines:
         write_timelines(args.out, args.timelines, title=f"{benchmark.title}, {way.label}")
-    Console().print(table([summarise(args.out)]))
+    console().print(table([summarise(args.out)]))
     return 1 if errors else 0
 
 
@@ -78,6 +79,8 @@ async def _run(
     errors, last = 0, ""
     workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     async with Equivalence(required=way.needs_mathematics, workers=workers) as same, way.run(same) as running:
+        if str(way.settings["engine"]).startswith(("http://", "https://")):
+            folder.check_server(running.engine)
         folder.note("engine", running.facts)
         label = f"{benchmark.name} · {way.label} · {running.engine}"
         total = len(problems) * schedule.epochs
@@ -116,7 +119,7 @@ def _traces(args: argparse.Namespace) -> int | None:
 def _list() -> int:
     from .listing import listing
 
-    Console(highlight=False).print(listing())
+    console().print(listing())
     return 0
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
-
 from orchestra.errors import ConfigError
 
+from .output import console
 from .report import report_of
 from .report_view import view
 from .run import Run
@@ -36,5 +35,5 @@ def report_command(args: argparse.Namespace) -> int:
     elif args.json:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
-        Console(highlight=False).print(view(report))
+        console().print(view(report))
     return 0

@@ -91,15 +91,19 @@ class RowFolder:
                 # After its row: a process that dies between the two leaves a row without a trace, never two traces of one try.
                 self._traces.append(packed(row.problem, row.epoch, kept))
 
+    def check_server(self, name: str) -> None:
+        """Raises `ConfigError` when rows that are here are of another model than that of the server `name`: its URL does not tell."""
+        before = (_read_config(self.path).get("engine") or {}).get("name")
+        if self.done and before not in (None, name):
+            raise ConfigError(f"{self.path} holds rows of {before}, and the server is now {name}; choose another --out")
+
     def note(self, name: str, value: Any) -> None:
         """Add to config.json what is known only once the engine runs."""
         self._config[name] = value
         self._write_config()
 
     def _write_config(self) -> None:
-        path = self.path / CONFIG
-        if not self._written and path.exists():
-            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        if not self._written and (before := _read_config(self.path)):
             earlier = before.pop("earlier", [])
             origin = {name: value for name, value in before.items() if name != "experiment"}
             now = {name: value for name, value in self._config.items() if name != "experiment"}
@@ -163,6 +167,12 @@ class _Appended:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Of a folder whose config has been checked; empty when there is none."""
+    path = folder / CONFIG
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def check_config(folder: Path, config: Mapping[str, Any]) -> None:

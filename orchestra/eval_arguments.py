@@ -147,7 +147,8 @@ def with_config(argv: Sequence[str], parser: argparse.ArgumentParser, args: argp
     """
     path: Path = args.config
     options = _options(path)
-    known = {option.lstrip("-").replace("-", "_"): option for option in _flags(parser)}
+    switches = _flags(parser)
+    known = {option.lstrip("-").replace("-", "_"): option for option in switches}
     benchmark = options.pop("benchmark", None)
     given: list[str] = [str(benchmark)] if benchmark is not None and args.benchmark is None else []
     for name, value in options.items():
@@ -156,15 +157,18 @@ def with_config(argv: Sequence[str], parser: argparse.ArgumentParser, args: argp
             close = get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(close)}?" if close else f"there are benchmark, {', '.join(sorted(known))}"
             raise ConfigError(f"{path}: {name!r} is no option of `orchestra eval`: {hint}")
+        if value is True and not switches[option]:
+            raise ConfigError(f"{path}: {name!r} takes a value, and true is none")
         given += _as_arguments(path, name, option, value)
     place = list(argv).index("eval") + 1
     return parser.parse_args([*argv[:place], *given, *argv[place:]])
 
 
-def _flags(parser: argparse.ArgumentParser) -> list[str]:
+def _flags(parser: argparse.ArgumentParser) -> dict[str, bool]:
+    """The long options, and whether they are switches without a value."""
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    found = [option for action in commands.choices["eval"]._actions for option in action.option_strings if option.startswith("--")]
-    return [option for option in found if option not in ("--config", "--help")]
+    found = {option: action.nargs == 0 for action in commands.choices["eval"]._actions for option in action.option_strings}
+    return {option: switch for option, switch in found.items() if option.startswith("--") and option not in ("--config", "--help")}
 
 
 def _options(path: Path) -> dict[str, Any]:

@@ -29,10 +29,10 @@ def replay(args: argparse.Namespace) -> int:
     rules = Rules(slots=args.slots)
     choice = choose(pool, rules, args.policy, baseline=args.baseline)
     resampling = Resampling(pool=pool, policies=choice.policies, rules=rules, resamples=args.resamples, seed=args.seed)
-    console = Console(stderr=True, highlight=False)
+    log = Console(stderr=True, highlight=False)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        console=console, disable=not console.is_terminal,
+        console=log, disable=not log.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task(f"replay · {pool.name}", total=steps(resampling))
         results = run(resampling, processes=args.processes or os.cpu_count() or 1, advance=lambda: bar.advance(task))
@@ -40,11 +40,11 @@ def replay(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
-        Console(highlight=False).print(view(report))
+        console().print(view(report))
     if args.out is not None:  # last: a folder that cannot be written costs nobody the table
         write(report, args.out)
         if not args.json:
-            Console(highlight=False).print(f"wrote {args.out / 'frontier.html'}, frontier.svg and results.json", soft_wrap=True)
+            console().print(f"wrote {args.out / 'frontier.html'}, frontier.svg and results.json", soft_wrap=True)
     return 0
 
 

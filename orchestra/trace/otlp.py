@@ -41,7 +41,8 @@ class _Spans:
     def __init__(self, record: TraceRecord, number: int, began: float) -> None:
         self._record = record
         self._began = began
-        self._trace = _id(16, record.session, record.title, str(number))
+        # With the time, so that the same problem in two runs does not become one trace where both are imported.
+        self._trace = _id(16, record.session, record.title, str(number), repr(began))
 
     def all(self) -> Iterator[Json]:
         record = self._record

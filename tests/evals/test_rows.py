@@ -94,3 +94,37 @@ def test_a_changed_experiment_is_refused_and_what_only_explains_it_is_not(tmp_pa
         RowFolder(tmp_path, {"experiment": {"benchmark": "tiny", "method": "fork"}}),
     ):
         pass
+
+
+def test_a_finished_run_keeps_where_its_rows_come_from_and_a_resumed_one_says_both(tmp_path: Path) -> None:
+    with RowFolder(tmp_path, {**CONFIG, "commit": "a"}) as folder:
+        folder.note("engine", {"name": "first"})
+        folder.append(row(1))
+    with RowFolder(tmp_path, {**CONFIG, "commit": "b"}):
+        pass
+    assert Run(tmp_path).config == {**CONFIG, "commit": "a", "engine": {"name": "first"}}
+    for _ in range(2):  # the same origin again is no other one
+        with RowFolder(tmp_path, {**CONFIG, "commit": "b"}) as folder:
+            folder.note("engine", {"name": "second"})
+    config = Run(tmp_path).config
+    assert (config["commit"], config["engine"]) == ("b", {"name": "second"})
+    assert config["earlier"] == [{"commit": "a", "engine": {"name": "first"}}]
+
+
+def test_half_of_a_character_ends_no_run(tmp_path: Path) -> None:
+    with RowFolder(tmp_path, CONFIG) as folder:
+        folder.append(row(1).model_copy(update={"answer": "a\ud800b", "facts": {"why": "\udfff"}}), Kept(text="c\udc00d"))
+    assert [(one.answer, one.facts) for one in read_rows(tmp_path)] == [("a?b", {"why": "?"})]
+    assert [kept.text for _, kept in Run(tmp_path).kept()] == ["c?d"]
+
+
+def test_a_server_that_serves_another_model_is_refused(tmp_path: Path) -> None:
+    with RowFolder(tmp_path, CONFIG) as folder:
+        folder.check_server("a at http://host")
+        folder.note("engine", {"name": "a at http://host"})
+        folder.check_server("b at http://host")  # nothing has been tried yet
+        folder.append(row(1))
+    with RowFolder(tmp_path, CONFIG) as folder:
+        folder.check_server("a at http://host")
+        with pytest.raises(ConfigError, match="holds rows of a at http://host, and the server is now b"):
+            folder.check_server("b at http://host")

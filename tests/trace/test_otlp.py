@@ -67,3 +67,9 @@ def test_the_protocol_s_own_parser_reads_the_file(tmp_path: Path) -> None:
         document, service.ExportTraceServiceRequest()
     )  # ids are hexadecimal in OTLP's JSON, of even length
     assert len(parsed.resource_spans[0].scope_spans[0].spans) == len(spans_of(document))
+
+
+def test_one_problem_in_two_runs_is_two_traces() -> None:
+    made = [recorded(run())]
+    first, second = ({span["traceId"] for span in spans_of(otlp(made, began=began))} for began in (1.7e9, 1.8e9))
+    assert first.isdisjoint(second)

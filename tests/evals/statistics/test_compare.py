@@ -12,14 +12,21 @@ from hypothesis import strategies as st
 from orchestra.evals import compare as module
 from orchestra.evals.compare import compare, difference_interval, sign_flips
 
+
+def _patterns(differences: list[Fraction]) -> list[Fraction]:
+    """How far the sums of all sign patterns are from 0."""
+    signs = product((1, -1), repeat=len(differences))
+    return [abs(sum((s * d for s, d in zip(each, differences, strict=True)), Fraction(0))) for each in signs]
+
+
 DIFFERENCES = st.lists(st.fractions(-1, 1, max_denominator=6), max_size=8)
 
 
 @settings(deadline=None, max_examples=40)
 @given(DIFFERENCES)
 def test_p_is_the_share_of_all_sign_patterns_that_go_as_far(differences: list[Fraction]) -> None:
-    observed = abs(sum(differences))
-    sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in product((1, -1), repeat=len(differences))]
+    observed = abs(sum(differences, Fraction(0)))
+    sums = _patterns(differences)
     assert sign_flips(differences) == pytest.approx(sum(one >= observed for one in sums) / len(sums))
 
 
@@ -87,3 +94,24 @@ def test_the_other_way_round_is_the_same_with_the_other_sign(tries: dict[str, tu
     assert there.difference == pytest.approx(-back.difference)
     assert there.p == back.p
     assert (there.only_first, there.only_second) == (back.only_second, back.only_first)
+
+
+def test_p_of_few_problems_with_odd_numbers_of_tries_is_exact_and_at_once() -> None:
+    shares = [
+        ((60, 64), (3, 63)),
+        ((50, 61), (1, 59)),
+        ((40, 64), (2, 61)),
+        ((9, 59), (1, 64)),
+        ((33, 63), (2, 59)),
+        ((1, 61), (60, 64)),
+    ]
+    differences = [Fraction(*ours) - Fraction(*theirs) for ours, theirs in shares]  # of a denominator of fourteen million
+    sums = _patterns(differences)
+    assert sign_flips(differences) == sum(one >= abs(sum(differences, Fraction(0))) for one in sums) / len(sums)
+
+
+def test_listing_and_counting_sign_flips_give_the_same_p(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = [Fraction(number % 5 - 1, 4) for number in range(16)]
+    listed = sign_flips(differences)
+    monkeypatch.setattr(module, "_MOST_LISTED", 0)
+    assert sign_flips(differences) == listed

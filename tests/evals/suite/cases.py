@@ -107,8 +107,24 @@ FIXTURES: dict[str, Fixture] = {
         bad=("line 2",),
         cases=(
             Case(
-                right=(r"\boxed{1200}", r"\boxed{1,200\text{ kg}}", "12*100=1200\n#### 1,200", "The answer is $1200."),
-                wrong=(r"\boxed{120}", "#### 12", "#### 1200 or 120"),
+                right=(
+                    r"\boxed{1200}",
+                    r"\boxed{1,200\text{ kg}}",
+                    "12*100=1200\n#### 1,200",
+                    "The answer is $1200.",
+                    r"\boxed{1200 clips}",
+                    r"\boxed{1,200 mL}",
+                    r"\boxed{1200\ \text{km/h}}",
+                ),
+                wrong=(
+                    r"\boxed{120}",
+                    "#### 12",
+                    "#### 1200 or 120",
+                    r"\boxed{12 clips}",
+                    r"\boxed{1200 thousand}",
+                    r"\boxed{1200 hours 5}",
+                    r"\boxed{1200 pairs}",
+                ),
                 malformed=("1200", "####"),
             ),
         ),

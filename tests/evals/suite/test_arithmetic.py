@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from orchestra.evals.problem import Grade, Problem
@@ -63,3 +64,15 @@ def test_flaws_say_what_is_wrong() -> None:
     assert graded("1+2=3=3", [1, 2], 3).flaw == "is a chain of equations: one expression is asked for"
     assert graded("1.5*2", [1, 2], 3).flaw == "has something other than whole numbers, + - * / and parentheses"
     assert graded("", [1, 2], 3).flaw == "states no answer"
+
+
+@pytest.mark.parametrize(
+    "text", [r"\boxed{(8-2)(7-3)}", "(8 - 2) x (7 - 3)", "Answer: (8-2)*(7-3) = 24 ✓", "(8-2)*(7-3) = 24.0", r"$(8-2)(7-3)=24$"]
+)
+def test_products_without_a_sign_and_what_stands_behind_are_no_flaw(text: str) -> None:
+    assert graded(text, [2, 3, 7, 8], 24).correct
+
+
+@pytest.mark.parametrize("text", ["8(2)7-3", r"\boxed{2\frac{8}{3}7}", "24 (8-2)(7-3)", "(8-2)(7-3) +", "(8-2)(7-3)(1)"])
+def test_and_nothing_is_let_through_for_it(text: str) -> None:
+    assert not graded(text, [2, 3, 7, 8], 24).correct

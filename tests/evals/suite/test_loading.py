@@ -229,3 +229,10 @@ def test_a_problem_keeps_its_identity_when_the_file_is_in_another_order(tmp_path
     path.write_text("\n".join(reversed(lines)))
     there = load(benchmark(name), data=Path(__file__).parent / "fixtures" / f"{name}.jsonl")
     assert {problem.id for problem in there.problems} == {problem.id for problem in load(benchmark(name), data=path).problems}
+
+
+def test_half_of_a_character_makes_a_row_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    path.write_text('{"problem": "a \\ud835 b", "answer": 1}\n{"problem": "c", "answer": 2}\n')
+    loaded = load(benchmark("aime24"), data=path)
+    assert [problem.text for problem in loaded.problems] == ["c"] and "half of a character" in loaded.notes[0]
