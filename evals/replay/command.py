@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orchestra.sample.replay import Rules
 from orchestra.trace.files import write_text
 
+from ..output import console
 from .choice import choose
 from .compare import report_of
 from .page import frontier_page
