@@ -3,14 +3,20 @@
     prompts    <bos> <serial> BEAM <target> T <numbers> n n n n <go>
                <bos> <fork> BEAM CHILD_BEAM <target> T <numbers> n n n n <go>
                <bos> <child> BEAM <target> T <numbers> n n n n <call> a op b <go>
+               <bos> <weave> BEAM CHILD_BEAM <target> T <numbers> n n n n <go>
     search     <1> a op b = r rest...        a visited state: the operation that leads there, its result, the other numbers left
                <2> a op b = r rest : x y     with two numbers left, every result inside the target range follows
     fork       <call> a op b <call> a op b ... <wait>
     results    <results> <none> <goal> a op b = r ... <cancelled> ... </results>       one outcome a child, in the order of the calls
     endings    <goal> a op b = r ... <end>     or     <none> <end>
+    weave      <parallel> <outlines> <outline> 1 a op b <outline> 2 a op b ... </outlines>     then `thread.protocols.weaver` goes on:
+               <thread> 1 search </thread> <thread> 2 search </thread> ... </parallel>        each search ends in </thread>, not <end>
 
 A number of 100 or more takes two tokens: its hundreds (`12_`) and the remainder (`34`). `BEAM` is how many successors of a state are
 visited; it is the dial for compute. Ids are positions in `VOCABULARY`; `tokenizer.json` of a shipped model is written from it.
+
+Tokens are only ever appended, so a model that was trained on a shorter vocabulary keeps its ids and reads all that it was taught. The
+weave markers came after the model of 228 tokens: it knows the other three prompts, and weaving needs a checkpoint with all of them.
 """
 
 from __future__ import annotations
@@ -51,7 +57,14 @@ _MARKERS = [
     "/",
 ] + [f"<{depth}>" for depth in range(1, MAX_NUMBERS)]
 
-VOCABULARY: tuple[str, ...] = (*_MARKERS, *map(str, range(100)), *(f"{hundreds}_" for hundreds in range(1, 100)))
+_WEAVE_MARKERS = ["<weave>", "<parallel>", "</parallel>", "<outlines>", "</outlines>", "<outline>", "<thread>", "</thread>"]
+
+VOCABULARY: tuple[str, ...] = (
+    *_MARKERS,
+    *map(str, range(100)),
+    *(f"{hundreds}_" for hundreds in range(1, 100)),
+    *_WEAVE_MARKERS,
+)
 ID: dict[str, int] = {token: index for index, token in enumerate(VOCABULARY)}
 
 PAD, BOS, END = ID["<pad>"], ID["<bos>"], ID["<end>"]
@@ -60,9 +73,13 @@ TARGET, NUMBERS, GO, CALL, WAIT = ID["<target>"], ID["<numbers>"], ID["<go>"], I
 RESULTS, RESULTS_END = ID["<results>"], ID["</results>"]
 GOAL, NONE, CANCELLED, REFUSED, CUT = ID["<goal>"], ID["<none>"], ID["<cancelled>"], ID["<refused>"], ID["<cut>"]
 EQUALS, LEAVES = ID["="], ID[":"]
+WEAVE, PARALLEL, PARALLEL_END = ID["<weave>"], ID["<parallel>"], ID["</parallel>"]
+OUTLINES, OUTLINES_END, OUTLINE = ID["<outlines>"], ID["</outlines>"], ID["<outline>"]
+THREAD, THREAD_END = ID["<thread>"], ID["</thread>"]
 _DEPTHS = [ID[f"<{depth}>"] for depth in range(1, MAX_NUMBERS)]
 OPS: dict[int, Op] = {ID[op]: cast(Op, op) for op in "+-*/"}
 _ZERO, _HUNDRED = ID["0"], ID["1_"]
+_AFTER_NUMBERS = ID["99_"] + 1
 
 
 def number(value: int) -> tuple[int, ...]:
@@ -107,6 +124,10 @@ def fork_prompt(problem: Problem, *, beam: int, child_beam: int) -> tuple[int, .
     return (BOS, FORK, *number(beam), *number(child_beam), *_task(problem), GO)
 
 
+def weave_prompt(problem: Problem, *, beam: int, child_beam: int) -> tuple[int, ...]:
+    return (BOS, WEAVE, *number(beam), *number(child_beam), *_task(problem), GO)
+
+
 def child_prompt(parent_prompt: Sequence[int], spec: Sequence[int]) -> tuple[int, ...]:
     """A child's fresh context, made from its parent's prompt and the tokens between `<call>` and the next marker."""
     task = parent_prompt.index(TARGET)
@@ -119,7 +140,7 @@ def read_numbers(ids: Sequence[int]) -> list[int] | None:
     values: list[int] = []
     hundreds = 0
     for token in ids:
-        if token >= _HUNDRED and not hundreds:
+        if _HUNDRED <= token < _AFTER_NUMBERS and not hundreds:
             hundreds = token - _HUNDRED + 1
         elif _ZERO <= token < _HUNDRED:
             values.append(100 * hundreds + token - _ZERO)
@@ -144,7 +165,7 @@ def read_path(ids: Sequence[int]) -> list[Operation] | None:
             return None
         equals_at = body.index(EQUALS)
         # The result ends where its number does: one token, or two when the first is a hundreds token.
-        end = equals_at + (3 if equals_at + 1 < len(body) and body[equals_at + 1] >= _HUNDRED else 2)
+        end = equals_at + (3 if equals_at + 1 < len(body) and _HUNDRED <= body[equals_at + 1] < _AFTER_NUMBERS else 2)
         left, right = read_numbers(body[:op_at]), read_numbers(body[op_at + 1 : equals_at])
         result = read_numbers(body[equals_at + 1 : end])
         if not (left and right and result and len(left) == len(right) == len(result) == 1):
@@ -168,7 +189,7 @@ def explored(sampled: Sequence[int]) -> int:
             count += 1
         elif token == LEAVES:
             in_leaves = True
-        elif in_leaves and not in_path and token >= _ZERO and previous < _HUNDRED:
+        elif in_leaves and not in_path and _ZERO <= token < _AFTER_NUMBERS and previous < _HUNDRED:
             count += 1  # the second token of a large number is no result of its own
     return count
 

@@ -1,0 +1,140 @@
+"""What a flawless model writes after a prompt, from nothing but the prompt.
+
+This is the leak check: a demonstration whose target equals `expected` of its own prompt depends on nothing that the prompt does not show,
+whoever made it. Nothing here is shared with the converters except the grammar and the symbolic search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestra.countdown import notation, search
+from orchestra.countdown.problem import Problem
+from orchestra.countdown.rules import Operation, apply, verify
+from orchestra.errors import ProblemError
+
+from .convert import WEAVER, outline_block, thread_words
+
+_OUTCOMES = (notation.GOAL, notation.NONE, notation.CANCELLED, notation.REFUSED, notation.CUT)
+
+
+def expected(prompt: Sequence[int]) -> tuple[Problem, tuple[int, ...]]:
+    """The problem that `prompt` poses and the tokens that follow. Raises `ProblemError` for a prompt that no run could hold."""
+    prompt = tuple(prompt)
+    if notation.GO not in prompt:
+        raise _strange(prompt, "it has no <go>")
+    go = prompt.index(notation.GO)
+    head, after = prompt[: go + 1], prompt[go + 1 :]
+    problem, beams = _task(head)
+    match head[1]:
+        case notation.SERIAL if len(beams) == 1:
+            if head != notation.serial_prompt(problem, beam=beams[0]) or after:
+                raise _strange(prompt, "it is not as `serial_prompt` writes it")
+            return problem, search.serial(problem, beam=beams[0]).token_ids
+        case notation.CHILD if len(beams) == 1 and notation.CALL in head and not after:
+            operation = called(problem, head[head.index(notation.CALL) + 1 : -1])
+            if operation is None:
+                raise _strange(prompt, "its call is no legal move")
+            parent = notation.fork_prompt(problem, beam=1, child_beam=beams[0])
+            if head != notation.child_prompt(parent, notation.call(operation)):
+                raise _strange(prompt, "it is not as `child_prompt` writes it")
+            return problem, search.child(problem, operation, beam=beams[0]).token_ids
+        case notation.FORK if len(beams) == 2:
+            if head != notation.fork_prompt(problem, beam=beams[0], child_beam=beams[1]):
+                raise _strange(prompt, "it is not as `fork_prompt` writes it")
+            return problem, _forked(problem, beams[0], after)
+        case notation.WEAVE if len(beams) == 2:
+            if head != notation.weave_prompt(problem, beam=beams[0], child_beam=beams[1]):
+                raise _strange(prompt, "it is not as `weave_prompt` writes it")
+            return problem, _woven(problem, beams[0], beams[1], after)
+    raise _strange(prompt, "its head is in no mode")
+
+
+def _task(head: tuple[int, ...]) -> tuple[Problem, list[int]]:
+    """The problem of a prompt's head, and its beams."""
+    if notation.TARGET not in head or notation.NUMBERS not in head:
+        raise _strange(head, "it names no target or no numbers")
+    task, listed = head.index(notation.TARGET), head.index(notation.NUMBERS)
+    end = head.index(notation.CALL) if notation.CALL in head else len(head) - 1
+    beams, target = notation.read_numbers(head[2:task]), notation.read_numbers(head[task + 1 : listed])
+    numbers = notation.read_numbers(head[listed + 1 : end])
+    if not (beams and all(0 < beam < 100 for beam in beams) and target and len(target) == 1 and numbers):
+        raise _strange(head, "its beams, target or numbers are no numbers")
+    return Problem(tuple(numbers), target[0]), beams
+
+
+def called(problem: Problem, spec: Sequence[int]) -> Operation | None:
+    """The operation of `a op b`, if both numbers are there and its result is one that the rules allow and the notation can write."""
+    place = next((i for i, token in enumerate(spec) if token in notation.OPS), None)
+    if place is None:
+        return None
+    left, right = notation.read_numbers(spec[:place]), notation.read_numbers(spec[place + 1 :])
+    if not (left and right and len(left) == len(right) == 1):
+        return None
+    rest = list(problem.numbers)
+    for operand in (*left, *right):
+        if operand not in rest:
+            return None
+        rest.remove(operand)
+    op = notation.OPS[spec[place]]
+    result = apply(left[0], op, right[0])
+    return None if result is None or result > notation.MAX_VALUE else Operation(left[0], op, right[0], result)
+
+
+def _forked(problem: Problem, beam: int, after: tuple[int, ...]) -> tuple[int, ...]:
+    operations = search.calls(problem, beam=beam)
+    if not after:
+        return search.calling_block(operations)
+    if after[0] != notation.RESULTS or after[-1] != notation.RESULTS_END or len(after) < 3 or after[1] not in _OUTCOMES:
+        raise _strange(after, "no block of results")
+    outcomes: list[list[int]] = []
+    for token in after[1:-1]:
+        if token in _OUTCOMES:
+            outcomes.append([])
+        outcomes[-1].append(token)
+    if len(outcomes) != len(operations):
+        raise _strange(after, f"{len(outcomes)} outcomes of {len(operations)} calls")
+    return search.final_answer([_path(problem, outcome) for outcome in outcomes])
+
+
+def _woven(problem: Problem, beam: int, child_beam: int, after: tuple[int, ...]) -> tuple[int, ...]:
+    operations = search.calls(problem, beam=beam)
+    outlines = outline_block(operations)
+    if not after:
+        return outlines
+    if after[: len(outlines)] != outlines:
+        raise _strange(after, "its outlines are not the most promising moves")
+    rest = after[len(outlines) :]
+    headers = {WEAVER.header(number): operation for number, operation in enumerate(operations, start=1)}
+    if rest in headers:
+        return thread_words(search.child(problem, headers[rest], beam=child_beam).token_ids)
+    return search.final_answer([_path(problem, words) for words in _threads(rest, list(headers))])
+
+
+def _threads(rest: tuple[int, ...], headers: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The words of each thread of a join, in the order of the outlines."""
+    threads: list[tuple[int, ...]] = []
+    left = rest
+    for header in headers:
+        if left[: len(header)] != header or notation.THREAD_END not in left:
+            raise _strange(rest, "no join of all threads, one thread, or nothing after the outlines")
+        end = left.index(notation.THREAD_END)
+        threads.append(left[len(header) : end])
+        left = left[end + 1 :]
+    if left != (notation.PARALLEL_END,):
+        raise _strange(rest, "it goes on after its last thread")
+    return threads
+
+
+def _path(problem: Problem, words: Sequence[int]) -> tuple[Operation, ...] | None:
+    """What one child returned: a path that is whole and right, or nothing."""
+    path = notation.read_path(words)
+    if not path:
+        return None
+    if flaw := verify(problem.numbers, problem.target, path):
+        raise _strange(words, f"a returned path is wrong: {flaw}")
+    return tuple(path)
+
+
+def _strange(ids: Sequence[int], reason: str) -> ProblemError:
+    return ProblemError(f"{reason}: {notation.text(ids)}")
