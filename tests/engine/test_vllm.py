@@ -10,7 +10,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -232,17 +233,18 @@ async def test_of_waiting_requests_the_one_with_the_lowest_priority_number_is_ne
 
 @pytest.mark.vllm
 async def test_the_death_of_the_engine_process_ends_its_requests(small: VllmEngine) -> None:
-    aborted, started = list[Completion](), asyncio.Event()
-    sampling = Sampling(max_tokens=60)
-    request = Request(prompt=[7], sampling=sampling, on_tokens=lambda _: started.set(), on_abort=aborted.append)
-    task = asyncio.create_task(small.generate(request))
-    await started.wait()
+    aborted = list[Completion]()
     # The newest is ours: the session's engine was started before.
-    newest = max(multiprocessing.active_children(), key=lambda child: child.pid or 0)
-    assert newest.pid
-    os.kill(newest.pid, signal.SIGKILL)
+    newest = max(multiprocessing.active_children(), key=lambda child: child.pid or 0).pid
+    assert newest
+
+    def kill(_: Sequence[int]) -> None:  # at the first token, from inside the stream: a moment later it might have ended
+        with suppress(ProcessLookupError):
+            os.kill(newest, signal.SIGKILL)
+
+    request = Request(prompt=[7], sampling=Sampling(max_tokens=60), on_tokens=kill, on_abort=aborted.append)
     with pytest.raises(EngineError, match="process died.*start a new one"):
-        await task
+        await small.generate(request)
     assert len(aborted) == 1
     with pytest.raises(EngineError, match="process died"):
         await small.generate(ask(7))
