@@ -117,11 +117,7 @@ class _Running:
         if attempted.error is not None or attempted.text is None:
             return Grade(correct=False, answer=None, flaw=attempted.flaw)
         grade = await self._grading(problem, attempted.text)
-        return grade if grade.flaw is not None or grade.correct or attempted.flaw is None else _because(grade, attempted.flaw)
-
-
-def _because(grade: Grade, flaw: str) -> Grade:
-    return Grade(correct=grade.correct, answer=grade.answer, score=grade.score, flaw=flaw)
+        return grade if grade.flaw is not None or grade.correct or attempted.flaw is None else replace(grade, flaw=attempted.flaw)
 
 
 def row_of(problem: Problem, epoch: int, attempted: Attempted, grade: Grade, *, at_once: int, retries: int = 0) -> Row:
