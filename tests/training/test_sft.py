@@ -16,6 +16,7 @@ pytest.importorskip("transformers", reason="training needs transformers")
 from orchestra.training import packing, sft
 from orchestra.training.countdown_demos import demonstrations, problems_of
 from orchestra.training.packing import Demonstration, pack
+from orchestra.training.sft_language import of_countdown
 
 from orchestra.countdown import notation
 
@@ -38,7 +39,7 @@ def data(tmp_path: Path, demos: list[Demonstration]) -> Path:
 
 
 def test_loss_of_packed_rows_equals_the_sum_over_demonstrations_alone(demos: list[Demonstration], data: Path) -> None:
-    model = sft.build_model(sft.parse(tiny(data))).float()
+    model = sft.build_model(sft.parse(tiny(data)), of_countdown(), width=256)
     rows = pack(demos, width=256)
     assert len(rows) < len(demos)
     tensors = [torch.from_numpy(a.astype(np.int64)) for a in (rows.token_ids, rows.document)]
@@ -79,6 +80,8 @@ def test_training_resumes_from_its_checkpoint_and_ends_where_an_unbroken_run_end
     assert resumed.curve[-1]["loss"] == pytest.approx(unbroken.curve[-1]["loss"], abs=1e-4)
     assert (args.out / "model.safetensors").read_bytes() == whole
     assert json.loads((args.out / "training.json").read_text())["tokens"] == unbroken.tokens
+    metrics = [json.loads(line) for line in (args.out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics] == [2, 4, 6]
 
 
 def test_saved_model_and_tokenizer_load_with_stock_classes_and_markers_are_single_tokens(data: Path) -> None:

@@ -1,0 +1,141 @@
+"""A run under other circumstances: split batches, several processes, another beginning, and what stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("transformers", reason="training needs transformers")
+
+from orchestra.training import sft
+from orchestra.training.packing import Demonstration, load, pack
+from orchestra.training.planner.data import make_tokenizer
+from safetensors.torch import load_file
+
+from orchestra.countdown.model import read_card
+from orchestra.errors import ConfigError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    demos = [Demonstration((1, 3, 10 + i), tuple(range(20 + i, 40 + i))) for i in range(48)]
+    pack(demos, width=64).save(tmp_path / "data" / "rows-0000.npz")
+    return tmp_path
+
+
+def arguments(root: Path, out: str, *more: str) -> list[str]:
+    run = ["--batch-tokens", "256", "--steps", "4", "--log-every", "2", "--warmup", "1"]
+    shape = [] if "--init" in more else ["--hidden", "64", "--layers", "1"]
+    return ["--data", str(root / "data"), "--out", str(root / out), *run, *shape, *more]
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return {name: tensor.float().numpy() for name, tensor in load_file(folder / "model.safetensors").items()}
+
+
+def losses(folder: Path) -> list[float]:
+    return [entry["loss"] for entry in json.loads((folder / "training.json").read_text())["curve"]]
+
+
+def test_a_batch_in_parts_trains_as_the_whole_one_does(data: Path) -> None:
+    sft.train(sft.parse(arguments(data, "whole")))
+    sft.train(sft.parse(arguments(data, "parts", "--accumulate", "2")))
+    assert losses(data / "parts") == pytest.approx(losses(data / "whole"), abs=2e-4)
+    with pytest.raises(ConfigError, match="cannot be split into 3 equal parts: give --batch-tokens a multiple of 192"):
+        sft.train(sft.parse(arguments(data, "uneven", "--accumulate", "3")))
+
+
+def test_two_processes_train_as_one_does(data: Path) -> None:
+    sft.train(sft.parse(arguments(data, "one")))
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "orchestra.training.sft",
+    ]
+    done = subprocess.run(
+        [*command, *arguments(data, "two")], env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert losses(data / "two") == pytest.approx(losses(data / "one"), abs=2e-4)
+    one, two = weights(data / "one"), weights(data / "two")
+    assert all(np.allclose(one[name], two[name], atol=5e-3) for name in one)
+
+
+def test_a_run_goes_on_from_a_model_and_widens_its_context(data: Path) -> None:
+    sft.train(sft.parse(arguments(data, "first")))
+    rows = load([data / "data" / "rows-0000.npz"])
+    wide = [np.pad(array, ((0, 0), (0, 64))) for array in (rows.token_ids, rows.document, rows.trained)]
+    np.savez(data / "data" / "rows-0000.npz", **dict(zip(("token_ids", "document", "trained"), wide, strict=True)))
+    sft.train(sft.parse(arguments(data, "second", "--init", str(data / "first"))))
+    assert losses(data / "second")[0] < losses(data / "first")[0]
+    assert json.loads((data / "second" / "config.json").read_text())["max_position_embeddings"] == 128
+    assert read_card(data / "second").sizes == (3, 4)
+
+
+def test_a_model_of_another_tokenizer_or_a_damaged_one_is_refused(data: Path) -> None:
+    sft.train(sft.parse(arguments(data, "countdown")))
+    make_tokenizer(data / "data" / "tokenizer", samples=100, vocabulary=600)
+    with pytest.raises(ConfigError, match="has another tokenizer than the rows"):
+        sft.train(sft.parse(arguments(data, "second", "--init", str(data / "countdown"))))
+    (data / "countdown" / "model.safetensors").unlink()
+    with pytest.raises(ConfigError, match="is no whole model: there are no weights"):
+        sft.train(sft.parse(arguments(data, "third", "--init", str(data / "countdown"))))
+    with pytest.raises(SystemExit):
+        sft.parse([*arguments(data, "fourth", "--init", str(data / "countdown")), "--hidden", "128"])
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_saves_the_rows(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def spoiled(model: Any, token_ids: Any, document: Any, trained: Any) -> Any:
+        seen.append(token_ids.numpy())
+        loss, count = original(model, token_ids, document, trained)
+        return loss * (float("nan") if len(seen) == 3 else 1), count
+
+    original = sft.loss_of
+    monkeypatch.setattr(sft, "loss_of", spoiled)
+    with pytest.raises(ConfigError, match=r"no number at step 3: its rows are in .*nan-batch.npz, and the last checkpoint is kept"):
+        sft.train(sft.parse(arguments(data, "out", "--save-every", "1", "--log-every", "4")))
+    assert np.array_equal(load([data / "out" / "nan-batch.npz"]).token_ids, seen[2])
+    assert torch.load(data / "out" / "checkpoint.pt", weights_only=True)["progress"]["step"] == 2
+    assert not (data / "out" / "config.json").exists()
+
+
+def test_out_of_memory_names_what_to_change(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(sft, "loss_of", too_large)
+    with pytest.raises(ConfigError, match=r"Tried to allocate 2 GiB.*--accumulate.*--batch-tokens.*--hidden and --layers"):
+        sft.train(sft.parse(arguments(data, "out")))
+
+
+def test_a_checkpoint_of_other_arguments_or_a_cut_one_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def power_cut(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "_stop_at_nan", lambda norms, rows, step, out, processes: step == 4 and power_cut())
+        with pytest.raises(KeyboardInterrupt):
+            sft.train(sft.parse(arguments(data, "out", "--save-every", "2")))
+    with pytest.raises(ConfigError, match=r"is of a run with lr 0.0015, not 0.1: give the same arguments"):
+        sft.train(sft.parse(arguments(data, "out", "--lr", "0.1")))
+    sft.train(sft.parse(arguments(data, "out", "--log-every", "4", "--accumulate", "2")))
+    assert [entry["step"] for entry in json.loads((data / "out" / "training.json").read_text())["curve"]] == [2, 4]
+    (data / "out" / "checkpoint.pt").write_bytes(b"cut")
+    with pytest.raises(ConfigError, match="is damaged: remove it to begin again"):
+        sft.train(sft.parse(arguments(data, "out")))

@@ -1,0 +1,61 @@
+"""The processes of one training run: those that `torchrun` started, one a device, or this one alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from orchestra.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Data-parallel: every process has the whole model and a part of each batch. Gradients are summed in one all-reduce a step; nothing
+    overlaps with it, so this is for small models (tens of megabytes of gradients)."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each by its sum over all processes."""
+        if self.size == 1:
+            return
+        together = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(together)
+        for tensor, part in zip(tensors, torch.split(together, [tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Raises `ConfigError` where there are more processes than devices."""
+    size, rank, local = (
+        int(os.environ.get(name, default)) for name, default in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
+    )
+    cuda = torch.cuda.is_available()
+    if size == 1:
+        yield Processes(0, 1, torch.device("cuda" if cuda else "cpu"))
+        return
+    if cuda and local >= torch.cuda.device_count():
+        raise ConfigError(
+            f"process {local} of this machine has no GPU, there are {torch.cuda.device_count()}: lower --nproc-per-node of torchrun"
+        )
+    if cuda:
+        torch.cuda.set_device(local)
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield Processes(rank, size, torch.device("cuda", local) if cuda else torch.device("cpu"))
+    finally:
+        dist.destroy_process_group()
