@@ -151,6 +151,8 @@ class Capabilities:
     """Requests may carry a `Sampling.constraint`."""
     context: int | None = None
     """Most tokens that prompt and completion may hold together; None when unknown."""
+    weight_updates: bool = False
+    """`weights.update_weights` can change its weights while it runs."""
 
 
 @runtime_checkable

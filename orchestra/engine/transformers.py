@@ -52,8 +52,19 @@ class TransformersEngine:
         self._dtype = dtype
         self._max_batch = max_batch
         self._device = device
+        self._shared: PreTrainedModel | None = None
         self._limits: _Limits | None = None
         """None while the engine is not running."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, *, max_batch: int = 32) -> Self:
+        """An engine that shares the weights of a model in memory: whoever changes them, while no request runs, changes what it samples with.
+
+        The model must have been loaded with `attn_implementation="sdpa"` or "eager".
+        """
+        engine = cls(model.name_or_path or type(model).__name__, max_batch=max_batch)
+        engine._shared = model
+        return engine
 
     @property
     def name(self) -> str:
@@ -109,7 +120,7 @@ class TransformersEngine:
 
     async def __aenter__(self) -> Self:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="TransformersEngine")
-        load = asyncio.get_running_loop().run_in_executor(self._thread, _load, self._model_path, self._dtype, self._device)
+        load = asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         try:
             decoder, self._limits = await load
         finally:
@@ -151,6 +162,9 @@ class TransformersEngine:
         finally:
             self._limits = None
             self._fail(list(self._rows), "the engine stopped before the request was finished")
+
+    def _load(self) -> tuple[Decoder, _Limits]:
+        return _decoder(self._shared or _load(self._model_path, self._dtype, self._device), self._model_path)
 
     def _fail(self, rows: list[_Row], message: str, cause: Exception | None = None) -> None:
         for row in rows:
@@ -240,16 +254,14 @@ class _Row:
         )
 
 
-def _load(path: Path, dtype: DType, device: str | None) -> tuple[Decoder, _Limits]:
+def _load(path: Path, dtype: DType, device: str | None) -> PreTrainedModel:
     # Read when torch is imported. By default its threads spin while they wait for each other; where other programs use the cores too,
     # that made 24 requests on 2 cores 9 times slower (41 against 359 tokens a second) and gained nothing where they were idle.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
         from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM
-
-        from .decoder import Decoder
+        from transformers import AutoModelForCausalLM, PreTrainedModel
     except ImportError as error:
         raise ConfigError(f"transformers cannot be imported ({error}): `pip install 'orchestra[transformers]'`") from error
     if problems := check_model(path, tokenizer=False):
@@ -271,6 +283,13 @@ def _load(path: Path, dtype: DType, device: str | None) -> tuple[Decoder, _Limit
         raise ConfigError(
             f"the weights in {str(path)!r} lack {len(missing)} tensors, {min(missing)!r} among them: copy the folder again"
         )
+    assert isinstance(model, PreTrainedModel)
+    return model
+
+
+def _decoder(model: PreTrainedModel, path: Path) -> tuple[Decoder, _Limits]:
+    from .decoder import Decoder
+
     limits = _limits(model, path)
     decoder = Decoder(model)
     probe = _Row(request=Request(prompt=[0], sampling=Sampling(max_tokens=1)), random=Random(0), submitted=0.0)

