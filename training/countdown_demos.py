@@ -1,11 +1,16 @@
 """Demonstrations of Countdown search, serial and forked, for supervised fine-tuning.
 
     python -m orchestra.training.countdown_demos --problems 500000 --out data/countdown
+    python -m orchestra.training.countdown_demos --problems 150000 --free 0.7 --out data/countdown-free
 
 Every demonstration is one context that inference will see: (prompt or results block that we inject, tokens that the model writes). For a
 problem these are one serial search, one calling block, a few children (more failing than succeeding ones, as live), and two joins: one
 after all children have ended, one after the first success with its siblings cancelled. Training problems come from the "train" split
 only, so no held-out (numbers, target) pair can leak. Output: shards of packed rows (`packing.py`).
+
+With --free, that share of the problems is shown with prompts that leave widths and order to the model: both are drawn at random, near the
+promising order (`exploring.py`). Such a model explores when it is sampled at temperature 1, which is what reinforcement learning needs: one
+that was only shown what its prompt asks for has an entropy of 0.003 nats a token, and its groups of rollouts are all alike.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from orchestra.countdown.problem import MAX_NUMBER, SPLITS, TARGETS, Problem, Sp
 from orchestra.countdown.rules import Operation
 from orchestra.countdown.solver import reachable
 
+from .exploring import Exploring
 from .packing import Demonstration, pack
 
 WIDTH = 1_024
@@ -54,7 +60,24 @@ def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstrati
     beam, child_beam = rng.choice((24, rng.randint(4, 24))), rng.randint(4, 15)
     prompt = notation.fork_prompt(problem, beam=beam, child_beam=child_beam)
     operations = search.calls(problem, beam=beam)
-    traces = [search.child(problem, operation, beam=child_beam) for operation in operations]
+    yield from _forked(problem, prompt, operations, [search.child(problem, call, beam=child_beam) for call in operations], rng)
+
+
+def free_demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstration]:
+    """As `demonstrations`, but the prompts leave widths and order to the model, and the searches draw them."""
+    prompt = notation.serial_prompt(problem, beam=notation.FREE)
+    yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
+
+    prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
+    operations = search.calls(problem, beam=24, visits=Exploring(rng))
+    traces = [search.child(problem, call, beam=15, visits=Exploring(rng)) for call in operations]
+    yield from _forked(problem, prompt, operations, traces, rng)
+
+
+def _forked(
+    problem: Problem, prompt: tuple[int, ...], operations: Sequence[Operation], traces: Sequence[search.Trace], rng: random.Random
+) -> Iterator[Demonstration]:
+    """A calling block, both joins, and a few of the children."""
     yield Demonstration(prompt, search.calling_block(operations))
     yield _join(prompt, traces, range(len(traces)), rng)
     # Live children decode at about equal speed, so the shortest success comes first; the jitter stands for queues and late starts.
@@ -85,10 +108,14 @@ def _join(prompt: tuple[int, ...], traces: Sequence[search.Trace], ended: Sequen
     return Demonstration((*prompt, *FORK.results_block(outcomes)), search.final_answer(paths))
 
 
-def write_shard(path: Path, *, problems: int, seed: int, split: Split) -> int:
-    """Write the demonstrations of `problems` problems as packed rows; return the number of tokens."""
+def write_shard(path: Path, *, problems: int, seed: int, split: Split, free: float = 0.0) -> int:
+    """Write the demonstrations of `problems` problems as packed rows, the share `free` of them with free widths; return the number of tokens."""
     rng = random.Random(f"{split}/{seed}")
-    demos = [demo for problem in islice(problems_of(split, rng), problems) for demo in demonstrations(problem, rng)]
+    demos = [
+        demo
+        for problem in islice(problems_of(split, rng), problems)
+        for demo in (free_demonstrations if free and rng.random() < free else demonstrations)(problem, rng)
+    ]
     rng.shuffle(demos)
     rows = pack(demos, width=WIDTH)
     rows.save(path)
@@ -100,6 +127,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=500_000)
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
     parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument(
+        "--free", type=float, default=0.0, help="share of the problems whose prompts leave widths and order to the model"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shard-size", type=int, default=5_000, help="problems in a shard")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -115,6 +145,7 @@ def main() -> None:
                 problems=min(args.shard_size, args.problems - index * args.shard_size),
                 seed=args.seed * 1_000_003 + index,
                 split=args.split,
+                free=args.free,
             )
             for index, path in enumerate(shards)
             if not path.exists()

@@ -42,12 +42,12 @@ def native_way(args: argparse.Namespace) -> Way:
         policy = capped(policy, caps)
     traces = policy.most if policy is not None else 1
     # One request a thread: a forking problem has at most `beam` of them at a time.
-    at_once = args.concurrency * traces * (setup.effective_beam if setup.method == "fork" else 1)
+    at_once = args.concurrency * traces * setup.threads
     host = host_from(
         argparse.Namespace(engine=args.engine, model=Path(args.model) if args.model is not None else None),
         max_requests=min(_MOST_REQUESTS, at_once),
     )
-    threads = 1 + (setup.effective_beam if setup.method == "fork" else 0)
+    threads = setup.threads + (setup.method == "fork")
     return Way(
         label=_label(setup, args.policy),
         settings=settings_of(host, setup, policy=args.policy, caps=caps),

@@ -17,6 +17,9 @@ Method = Literal["serial", "fork"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
+_FORK_BEAM = 24
+
+
 def label(method: str, join: str) -> str:
     """What tables and pages call a method: "serial", "fork (all)" or "fork (first)"."""
     return method if method == "serial" else f"{method} ({join})"
@@ -47,9 +50,10 @@ class Setup:
     method: Method = "fork"
     join: Join = "all"
     beam: int | None = None
-    """Successors that a state's search visits: of the whole search when serial (default 5), of the root's fork otherwise (24)."""
+    """Successors that a state's search visits: of the whole search when serial (default 5), of the root's fork otherwise (24). 0 leaves it to the
+    model, if it was trained to choose."""
     child_beam: int = 12
-    """Successors visited at each state of a child's search."""
+    """Successors visited at each state of a child's search; 0 as above."""
     window: int = 160
     """Tokens that one thread's context may hold."""
     temperature: float = 0.0
@@ -65,8 +69,8 @@ class Setup:
             if word not in words:
                 raise ConfigError(f"`{name}` must be one of {', '.join(words)}, got {word!r}")
         for name, beam in (("beam", self.beam), ("child_beam", self.child_beam)):
-            if beam is not None and not 1 <= beam < 100:  # one token in a prompt
-                raise ConfigError(f"`{name}` must lie in 1..99, got {beam}")
+            if beam is not None and not notation.FREE <= beam < 100:  # one token in a prompt
+                raise ConfigError(f"`{name}` must lie in 1..99, or be 0 for a width that the model chooses, got {beam}")
         if self.temperature < 0:
             raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
         if self.seconds is not None and self.seconds <= 0:
@@ -74,7 +78,13 @@ class Setup:
 
     @property
     def effective_beam(self) -> int:
-        return self.beam or (5 if self.method == "serial" else 24)
+        """In the prompt."""
+        return self.beam if self.beam is not None else 5 if self.method == "serial" else _FORK_BEAM
+
+    @property
+    def threads(self) -> int:
+        """About how many threads a run decodes at once, to size an engine by."""
+        return 1 if self.method == "serial" else self.effective_beam or _FORK_BEAM
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":

@@ -13,7 +13,7 @@
                <thread> 1 search </thread> <thread> 2 search </thread> ... </parallel>        each search ends in </thread>, not <end>
 
 A number of 100 or more takes two tokens: its hundreds (`12_`) and the remainder (`34`). `BEAM` is how many successors of a state are
-visited; it is the dial for compute. Ids are positions in `VOCABULARY`; `tokenizer.json` of a shipped model is written from it.
+visited; it is the dial for compute, and 0 (`FREE`) leaves how many, and in which order, to the model. Ids are positions in `VOCABULARY`; `tokenizer.json` of a shipped model is written from it.
 
 Tokens are only ever appended, so a model that was trained on a shorter vocabulary keeps its ids and reads all that it was taught. The
 weave markers came after the model of 228 tokens: it knows the other three prompts, and weaving needs a checkpoint with all of them.
@@ -29,6 +29,9 @@ from .rules import Op, Operation
 
 MAX_VALUE = 9_999
 """Largest number that can be written. Successors above it are not explored: 1 in 3,000 solvable four-number problems needs one."""
+
+FREE = 0
+"""The beam of a prompt that leaves it to the model."""
 
 _MARKERS = [
     "<pad>",

@@ -24,12 +24,12 @@ def answer(prompt: Sequence[int]) -> tuple[int, ...]:
     assert head and target and numbers, notation.text(prompt)
     problem = Problem(tuple(numbers), target[0])
     if mode == notation.SERIAL:
-        return search.serial(problem, beam=head[0]).token_ids
+        return search.serial(problem, beam=head[0] or 5).token_ids
     if mode == notation.CHILD:
-        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0]).token_ids
+        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0] or 12).token_ids
     if prompt[-1] == notation.RESULTS_END:
         return search.final_answer([_first_path(prompt[go + 1 : -1])])
-    return search.calling_block(search.calls(problem, beam=head[0]))
+    return search.calling_block(search.calls(problem, beam=head[0] or 24))
 
 
 def _called(spec: Sequence[int]) -> Operation:

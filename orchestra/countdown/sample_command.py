@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     check_needs(policy.needs, setup)
     host = host_from(
         argparse.Namespace(engine=args.model, model=None if args.model_name is None else Path(args.model_name)),
-        max_requests=min(1024, policy.most * (1 if setup.method == "serial" else setup.effective_beam)),
+        max_requests=min(1024, policy.most * setup.threads),
     )
     host.check([problem])
     console = Console(stderr=True, highlight=False)

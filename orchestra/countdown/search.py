@@ -8,7 +8,7 @@ solution within 16 / 40 / 160 leaf states in 63 / 77 / 100 % of cases (the paper
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import notation
@@ -16,6 +16,9 @@ from .problem import TARGETS, Problem
 from .rules import Op, Operation, State, apply, successors
 
 _OPS: tuple[Op, ...] = ("+", "-", "*", "/")
+
+Visits = Callable[[State, int, int], list[tuple[Operation, State]]]
+"""Which successors of a state are visited on the way to a target, in order, given the beam. `promising` is the one that players use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,17 @@ def _leaves(state: State, target: int) -> tuple[tuple[int, ...], Operation | Non
     return tuple(ids), None
 
 
-def _visit(ids: list[int], state: State, target: int, beam: int, path: tuple[Operation, ...]) -> tuple[Operation, ...] | None:
+def _visit(
+    ids: list[int], state: State, target: int, beam: int, path: tuple[Operation, ...], visits: Visits
+) -> tuple[Operation, ...] | None:
     """Append the search below `state` to `ids`; return the whole path when it reaches the target."""
     if len(state) == 2:
         leaf_ids, last = _leaves(state, target)
         ids += leaf_ids
         return (*path, last) if last else None
-    for operation, after in promising(state, target, beam):
+    for operation, after in visits(state, target, beam):
         ids += notation.visit(len(path) + 1, operation, _rest(operation, after))
-        if found := _visit(ids, after, target, beam, (*path, operation)):
+        if found := _visit(ids, after, target, beam, (*path, operation), visits):
             return found
     return None
 
@@ -68,27 +73,27 @@ def _ending(found: tuple[Operation, ...] | None) -> tuple[int, ...]:
     return (*(notation.goal(found) if found else (notation.NONE,)), notation.END)
 
 
-def serial(problem: Problem, *, beam: int) -> Trace:
+def serial(problem: Problem, *, beam: int, visits: Visits = promising) -> Trace:
     """The whole search in one thread."""
     ids: list[int] = []
-    found = _visit(ids, problem.numbers, problem.target, beam, ())
+    found = _visit(ids, problem.numbers, problem.target, beam, (), visits)
     return Trace((*ids, *_ending(found)), found)
 
 
-def child(problem: Problem, operation: Operation, *, beam: int) -> Trace:
+def child(problem: Problem, operation: Operation, *, beam: int, visits: Visits = promising) -> Trace:
     """The search below `operation`, which its parent asked for."""
     left = list(problem.numbers)
     left.remove(operation.left)
     left.remove(operation.right)
     after = tuple(sorted((*left, operation.result), reverse=True))
     ids = list(notation.visit(1, operation, left))
-    found = _visit(ids, after, problem.target, beam, (operation,))
+    found = _visit(ids, after, problem.target, beam, (operation,), visits)
     return Trace((*ids, *_ending(found)), found)
 
 
-def calls(problem: Problem, *, beam: int) -> list[Operation]:
+def calls(problem: Problem, *, beam: int, visits: Visits = promising) -> list[Operation]:
     """What a forking parent asks its children to explore."""
-    return [operation for operation, _ in promising(problem.numbers, problem.target, beam)]
+    return [operation for operation, _ in visits(problem.numbers, problem.target, beam)]
 
 
 def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:

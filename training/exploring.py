@@ -1,0 +1,30 @@
+"""Searches that draw their widths and, near the promising one, their order: demonstrations for a model that is to find better ones by RL."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+from orchestra.countdown.rules import Operation, State
+from orchestra.countdown.search import promising
+
+_ALL = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exploring:
+    """A `search.Visits` that visits between one and `beam` successors of a state, evenly drawn, in an order drawn near the promising one.
+
+    The order is that of rank + `spread` x Gumbel noise: sampling without replacement, where each rank is exp(1 / spread) times as likely to
+    come first as the next (Plackett-Luce; Gumbel top-k, arXiv 1903.06059).
+    """
+
+    rng: random.Random
+    spread: float = 1.5
+
+    def __call__(self, state: State, target: int, beam: int) -> list[tuple[Operation, State]]:
+        ranked = promising(state, target, _ALL)
+        keys = [rank + self.spread * math.log(-math.log(1 - self.rng.random())) for rank in range(len(ranked))]
+        order = sorted(range(len(ranked)), key=keys.__getitem__)
+        return [ranked[rank] for rank in order[: self.rng.randint(1, beam)]]
