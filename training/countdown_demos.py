@@ -69,8 +69,9 @@ def free_demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demons
     yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
 
     prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
-    operations = search.calls(problem, beam=24, visits=Exploring(rng))
-    traces = [search.child(problem, call, beam=15, visits=Exploring(rng)) for call in operations]
+    wide = Exploring(rng, draws=2)
+    operations = search.calls(problem, beam=24, visits=wide)
+    traces = [search.child(problem, call, beam=15, visits=wide) for call in operations]
     yield from _forked(problem, prompt, operations, traces, rng)
 
 

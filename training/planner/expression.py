@@ -132,10 +132,14 @@ def _applied(tool: str, given: list[Answer], fact: Lookup) -> Answer:
                 raise Unanswerable("a division by zero")
             if tool in ("greater", "less") and _equal(left, right):
                 raise Unanswerable("a comparison of equals")
+            if tool in ("subtract", "difference") and 0 < abs(left - right) < _CANCELLED * max(abs(left), abs(right)):
+                raise Unanswerable("little is left of a difference but what was rounded away")
             return _OF_TWO[tool](left, right)
     raise AssertionError(f"{tool} is called with {given}")
 
 
+_CANCELLED = 0.01
+"""Share of the larger number below which a difference shows that the tools round to twelve digits."""
 _OF_MANY: Mapping[str, Callable[[list[float]], float]] = {
     "add": math.fsum,
     "mean": lambda numbers: math.fsum(numbers) / len(numbers),
