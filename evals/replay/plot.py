@@ -142,14 +142,14 @@ class _Panel:
         return self._x(getattr(point, self._axis)), self._y(point.accuracy.value)
 
     def _grid(self) -> Iterator[str]:
-        for tick in _even_ticks(100 * self._bottom, 100 * self._top):
+        for tick in even_ticks(100 * self._bottom, 100 * self._top):
             y = self._y(tick / 100)
             yield f'<line class="rule" x1="{_PLOT.left}" x2="{_PLOT.right}" y1="{y:.1f}" y2="{y:.1f}"/>'
             yield f'<text class="axis" x="{_PLOT.left - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:g}</text>'
-        for tick in _log_ticks(self._left, self._right):
+        for tick in log_ticks(self._left, self._right):
             x = self._x(tick)
             yield f'<line class="rule" x1="{x:.1f}" x2="{x:.1f}" y1="{_PLOT.top}" y2="{_PLOT.bottom}"/>'
-            yield f'<text class="axis" x="{x:.1f}" y="{_PLOT.bottom + 15}" text-anchor="middle">{_short(tick)}</text>'
+            yield f'<text class="axis" x="{x:.1f}" y="{_PLOT.bottom + 15}" text-anchor="middle">{short(tick)}</text>'
         yield f'<text class="axis" x="{_PLOT.right}" y="{_PLOT.bottom + 31}" text-anchor="end">tokens, logarithmic · grey: plain majority of 1, 2, 4 … traces</text>'
 
     def _curve(self) -> Iterator[str]:
@@ -238,18 +238,21 @@ def _around(costs: Sequence[float]) -> tuple[float, float]:
     return low / room, high * room
 
 
-def _even_ticks(low: float, high: float) -> list[float]:
+def even_ticks(low: float, high: float) -> list[float]:
+    """At most nine, at round distances."""
     step = next((step for step in (0.5, 1, 2, 5, 10, 20) if (high - low) / step <= 8), 20)
     return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers, fewer of each decade the more decades there are."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     digits = next(digits for reach, digits in _DIGITS if high / low < reach)
     return [tick for decade in decades for digit in digits if low <= (tick := digit * 10.0**decade) <= high]
 
 
-def _short(tick: float) -> str:
+def short(tick: float) -> str:
+    """With k for thousands and M for millions."""
     for size, unit in ((1e6, "M"), (1e3, "k")):
         if tick >= size:
             return f"{tick / size:g}{unit}"

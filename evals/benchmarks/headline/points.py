@@ -1,6 +1,6 @@
-"""The README's Countdown table: one model, serial and forked, on the same held-out problems in one engine.
+"""One model on Countdown, serial and forked, on the same held-out problems in one engine.
 
-    python -m orchestra.evals.benchmarks.headline --limit 1000 --out runs/headline
+    python -m orchestra.evals.benchmarks.headline.points --limit 1000 --out runs/headline
 
 Every point is an ordinary run folder below `--out`, so the same command resumes and `orchestra report OUT/*` prints the table. The first
 three points are the claim (one context window, greedy); the others put it beside a serial search with more room.
@@ -23,16 +23,16 @@ from orchestra.countdown.attempt import Setup
 from orchestra.countdown.setup import host_from
 from orchestra.errors import ConfigError
 
-from ..methods.countdown import Searching, game_of
-from ..methods.native import settings_of
-from ..origin import config_of
-from ..problem import Grade, Problem
-from ..problems import Wanted, find
-from ..progress import Progress
-from ..report import summarise, table
-from ..rows import RowFolder
-from ..runner import Schedule, run_owed
-from ..suite import benchmark
+from ...methods.countdown import Searching, game_of
+from ...methods.native import settings_of
+from ...origin import config_of
+from ...problem import Grade, Problem
+from ...problems import Wanted, find
+from ...progress import Progress
+from ...report import summarise, table
+from ...rows import RowFolder
+from ...runner import Schedule, run_owed
+from ...suite import benchmark
 
 FORK = Setup(method="fork")
 SERIAL = Setup(method="serial")

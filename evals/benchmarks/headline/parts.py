@@ -1,0 +1,254 @@
+"""What a headline run measures, part by part. Each part needs the window, samples also the sweep,
+and clock what serial and fork have found.
+
+window   validation problems: the serial policy in its whole context, from which every window follows, and a sweep of temperatures
+serial   in the window, in its whole context, and again where the first try fails
+samples  tries within the window at the best temperature, as many as the largest budget holds
+fork     in the window, joining all and the first, by its dials, and several tries
+start    the model that RL began with, both ways, where there is one
+five     a first look at problems of five numbers
+clock    wall clock, one problem at a time up to 256 at once, against the serial search that is as accurate
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from rich.console import Console
+
+from orchestra.countdown.attempt import Setup
+from orchestra.countdown.problem import Split
+from orchestra.errors import ConfigError, first_cause
+from orchestra.thread import Join
+
+from . import window as windows
+from .clock import Contender, race
+from .figures import BUDGETS, Tries, as_good_as, at_n, first_try, sequences
+from .measure import Problems, measured
+from .models import Models
+from .record import Point, Recording, Role, Timed
+
+PARTS = ("window", "serial", "samples", "fork", "start", "five", "clock")
+_MOST_TRIES = 72
+_FIRST: dict[str, Role] = {"fork": "fork", "start": "start"}
+"""Whose engine a part opens first, where it is not the serial policy's."""
+_MARGIN = 1.1
+"""Tries beyond what the sweep's mean length asks for, because those at the test problems may be shorter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The options of a run."""
+
+    limit: int = 1000
+    """Test problems."""
+    validation: int = 500
+    swept: int = 100
+    """Validation problems on which temperatures are tried, 16 times each."""
+    temperatures: tuple[float, ...] = (0.6, 1.0, 1.4, 2.0)
+    serial_beam: int = 0
+    wide_beam: int = 0
+    """Of serial search in its whole context."""
+    dials: tuple[tuple[int, int], ...] = ((0, 0),)
+    """(beam, child beam) of forking; the first is the operating point."""
+    again: float = 1.0
+    """Temperature of second and later tries: a greedy one would be the same again."""
+    serial_tries: int = 4
+    fork_tries: int = 2
+    five: int = 100
+    alone: int = 40
+    """Problems of a round that run one at a time."""
+    loads: tuple[int, ...] = ()
+    rounds: int = 3
+    requests: int = 512
+    """Decoded together by one engine."""
+    shard: tuple[int, int] = (0, 1)
+    """(i, n): every n-th test problem from the i-th on; what is found on validation problems is not divided."""
+
+    def __post_init__(self) -> None:
+        for name in ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "alone", "rounds", "requests"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        if bad := [load for load in self.loads if load < 1]:
+            raise ConfigError(f"`loads` are numbers of problems at once, got {bad[0]}")
+        if bad_temperatures := [value for value in (*self.temperatures, self.again) if value <= 0]:
+            raise ConfigError(
+                f"temperatures of several tries must be positive, got {bad_temperatures[0]}: greedy tries are all the same"
+            )
+
+
+@dataclass(slots=True)
+class Measuring:
+    """One run: its plan, its engines, and what it has found so far."""
+
+    plan: Plan
+    models: Models
+    log: Console
+    window: int | None = None
+    known: list[Point] = field(default_factory=list)
+    """Points of other processes, such as the sweep."""
+    problems: dict[tuple[Split, int], Problems] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    timed: list[Timed] = field(default_factory=list)
+
+    async def prepare(self, parts: Sequence[str]) -> None:
+        """Make the problems that `parts` need while the first engine starts, which happens in another process."""
+        lists: list[tuple[Split, int, int]] = []
+        if "window" in parts:
+            lists.append(("validation", 4, self.plan.validation))
+        if not {"window", "five"}.issuperset(parts):
+            lists.append(("test", 4, self.plan.limit))
+        if "five" in parts:
+            lists.append(("test", 5, self.plan.five))
+        try:
+            async with asyncio.TaskGroup() as group:
+                made = group.create_task(asyncio.to_thread(lambda: [Problems.of(s, size=size, limit=n) for s, size, n in lists]))
+                await self.models.engine(_FIRST.get(parts[0], "serial"))
+        except ExceptionGroup as errors:
+            raise first_cause(errors) from errors
+        index, count = self.plan.shard
+        for problems in made.result():
+            mine = problems if problems.split == "validation" else problems.chosen(lambda place: place % count == index)
+            if not mine.games:
+                raise ConfigError(f"the shard {index}/{count} of {len(problems.games)} problems is empty: make fewer shards")
+            self.problems[problems.split, problems.size] = mine
+
+    async def run(self, part: str) -> None:
+        """Measure one part, after `prepare`."""
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "window": self._window,
+            "serial": self._serial,
+            "samples": self._samples,
+            "fork": self._fork,
+            "start": self._start,
+            "five": self._five,
+            "clock": self._clock,
+        }
+        await parts[part]()
+
+    def take(self, earlier: Recording) -> None:
+        """Go on with the window and the points of other processes."""
+        self.window = self.window or earlier.window
+        self.known += earlier.points
+
+    async def _window(self) -> None:
+        problems = self.problems["validation", 4]
+        wide = replace(self._serial_setup, window=await self.models.context("serial"))
+        point = await self._measure("serial-validation", "serial", problems, wide)
+        self.window = self.window or windows.choose(point)
+        found = windows.within(point, self.window)
+        self.log.print(f"window {self.window}: {100 * found.accuracy:.1f} % on {len(found.correct)} validation problems")
+        for temperature in self.plan.temperatures:
+            setup = replace(self._serial_setup, window=self.window, temperature=temperature)
+            await self._measure(f"sweep-{temperature:g}", "serial", problems.first(self.plan.swept), setup, tries=16)
+
+    async def _serial(self) -> None:
+        await self._measure("serial-window", "serial", self._tested, self._within(self._serial_setup))
+        wide = await self._wide()
+        first = await self._measure("serial-wide", "serial", self._tested, wide)
+        again = self._tested.chosen(lambda index: first.votes[index][0] <= 0)
+        if again.games and self.plan.serial_tries > 1:
+            setup = replace(wide, temperature=self.plan.again)
+            await self._measure("serial-again", "serial", again, setup, tries=self.plan.serial_tries - 1, until_solved=True)
+
+    async def _samples(self) -> None:
+        sweep = [point for point in (*self.known, *self.points) if point.name.startswith("sweep-")]
+        if not sweep:
+            raise ConfigError("the best temperature is not known yet: run the part window first, with the same --out")
+        best = max(sweep, key=lambda point: sum(at_n(point, len(point.votes[0]))))
+        mean = sum(map(sum, best.work)) / best.tries
+        tries = min(_MOST_TRIES, math.ceil(_MARGIN * max(BUDGETS) / mean))
+        setup = replace(self._within(self._serial_setup), temperature=best.setup["temperature"])
+        self.log.print(f"{tries} samples a problem at temperature {setup.temperature:g}")
+        await self._measure("serial-samples", "serial", self._tested, setup, tries=tries)
+
+    async def _fork(self) -> None:
+        for place, dial in enumerate(self.plan.dials):
+            joins: tuple[Join, ...] = ("all", "first") if not place else ("first",)
+            for join in joins:
+                name = f"fork-{join}" + ("" if not place else f"-{dial[0]}x{dial[1]}")
+                await self._measure(name, "fork", self._tested, self._within(_forking(dial, join)))
+        if self.plan.fork_tries > 1:
+            setup = replace(self._within(_forking(self.plan.dials[0], "first")), temperature=self.plan.again)
+            await self._measure("fork-tries", "fork", self._tested, setup, tries=self.plan.fork_tries)
+
+    async def _start(self) -> None:
+        await self._measure("start-serial", "start", self._tested, self._within(self._serial_setup))
+        for join in ("all", "first"):
+            await self._measure(f"start-fork-{join}", "start", self._tested, self._within(_forking(self.plan.dials[0], join)))
+
+    async def _five(self) -> None:
+        problems = self.problems["test", 5]
+        await self._measure("five-serial", "serial", problems, await self._wide())
+        width = self._chosen_window
+        for window in (width, 2 * width):
+            setup = replace(_forking(self.plan.dials[0], "all"), window=window)
+            await self._measure(f"five-fork-{window}", "fork", problems, setup)
+
+    async def _clock(self) -> None:
+        wide, fork = await self._wide(), await self.models.engine("fork")
+        equal = self._serial_as_good()
+        serial = [replace(wide, window=equal.window)] + [replace(wide, temperature=self.plan.again)] * (equal.most - 1)
+        contenders = {"serial": Contender(await self.models.engine("serial"), serial)}
+        for join in ("all", "first"):
+            contenders[f"fork-{join}"] = Contender(fork, [self._within(_forking(self.plan.dials[0], join))])
+        self.timed += await race(
+            contenders, self._tested.games, alone=self.plan.alone, loads=self.plan.loads, rounds=self.plan.rounds
+        )
+
+    async def _measure(
+        self, name: str, role: Role, problems: Problems, setup: Setup, *, tries: int = 1, until_solved: bool = False
+    ) -> Point:
+        engine = await self.models.engine(role)
+        at_once = self.plan.requests if setup.method == "serial" else max(1, self.plan.requests // 16)
+        point = await measured(
+            engine, problems, setup, name=name, role=role, at_once=at_once, tries=tries, until_solved=until_solved
+        )
+        self.points.append(point)
+        tokens, right = sum(map(sum, point.work)), sum(any(vote > 0 for vote in votes) for votes in point.votes)
+        self.log.print(
+            f"{name}: {right} of {len(point.votes)} problems, {tokens:,} tokens in {point.seconds:.1f} s"
+            f" ({tokens / point.seconds:,.0f} tokens/s)"
+        )
+        return point
+
+    def _serial_as_good(self) -> Tries:
+        """The serial search that is as accurate as forking."""
+        points = {point.name: point for point in (*self.known, *self.points)}
+        tries = list(sequences(points))
+        if not tries or "fork-first" not in points:
+            raise ConfigError(
+                "the serial search of equal accuracy is not known yet: run the parts serial and fork first, with the same --out"
+            )
+        found = as_good_as(first_try(points["fork-first"]).accuracy, tries)
+        self.log.print(
+            f"serial at equal accuracy: {100 * found.way.accuracy:.1f} % in a window of {found.window}, {found.most} tries at most"
+        )
+        return found
+
+    @property
+    def _chosen_window(self) -> int:
+        if self.window is None:
+            raise ConfigError("the window is not known yet: run the part window first, with the same --out, or give --window")
+        return self.window
+
+    def _within(self, setup: Setup) -> Setup:
+        return replace(setup, window=self._chosen_window)
+
+    @property
+    def _serial_setup(self) -> Setup:
+        return Setup(method="serial", beam=self.plan.serial_beam)
+
+    async def _wide(self) -> Setup:
+        return Setup(method="serial", beam=self.plan.wide_beam, window=await self.models.context("serial"))
+
+    @property
+    def _tested(self) -> Problems:
+        return self.problems["test", 4]
+
+
+def _forking(dial: tuple[int, int], join: Join) -> Setup:
+    return Setup(method="fork", join=join, beam=dial[0], child_beam=dial[1])

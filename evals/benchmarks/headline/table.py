@@ -1,0 +1,203 @@
+"""The headline's tables and pictures from its recordings alone: the README's block, the page's sections, three SVG files.
+
+    python -m orchestra.evals.benchmarks.headline.table evals/recorded/headline-*/*.json.gz \\
+        --readme README.md --page docs/training.md --pictures docs
+
+A block in a file lies between `<!-- headline -->` and `<!-- /headline -->` (the page: `headline-page`); what stands there is replaced. Where
+neither `--readme` nor `--page` is given, the page's block is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestra.countdown.problem import TARGETS
+from orchestra.errors import ConfigError, OrchestraError
+from orchestra.trace.files import write_text
+
+from ...statistics import Mean
+from .aims import Unit, aims_table, with_error
+from .clock_figures import load_that_stops_paying
+from .figures import Section
+from .picture import accuracy_picture, clock_picture
+from .record import Recording, by_seed, read
+from .seeds import Result, merged, result_of
+
+PICTURES = ("headline-work.svg", "headline-span.svg", "headline-clock.svg")
+TITLES = {
+    "matched work": "At matched work",
+    "matched span": "At matched span",
+    "price": "The price of 94 %",
+    "wall clock": "Wall clock",
+    "children": "Accuracy and the number of children",
+    "five numbers": f"Five numbers, targets to {TARGETS.stop - 1}, a first look",
+    "temperatures": "Temperatures of the serial policy, on validation problems",
+}
+_CORNERS = {
+    "window": "greedy, in the window",
+    "matched work": "tokens a problem",
+    "children": "children",
+    "temperatures": "temperature",
+}
+_SHARES = ("accuracy", "fork", "serial", "solved", "gap", "cons@", "pass@", "serial pass@", "one try", "share of")
+_TOKENS = ("work", "span", "explored", "median ms", "p95 ms", "p95 span")
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def readme_block(recordings: Sequence[Recording], results: Sequence[Result]) -> str:
+    """The window's table, the aims with what was reached, and where it was measured."""
+    seeds = ", ".join(recording.seed for recording in recordings)
+    header = ["Countdown, four numbers", "paper (228M)", "aim", "reached", f"seeds {seeds}", "missed by"]
+    mean = merged(results)
+    window = [_section("window", mean.sections["window"], results)] if "window" in mean.sections else []
+    return "\n".join([*window, markdown(header, aims_table(mean, results)), provenance(recordings) + "\n"])
+
+
+def page_block(recordings: Sequence[Recording], results: Sequence[Result]) -> str:
+    """Every section: the mean over seeds, then, where there are several, each seed's own numbers."""
+    mean = merged(results)
+    parts = [readme_block(recordings, results)]
+    for name, section in mean.sections.items():
+        if name != "window":
+            parts.append(f"### {TITLES[name]}\n\n{_section(name, section, results)}")
+        if name == "wall clock":
+            parts.append(_stops(recordings))
+        if name == "five numbers":
+            parts.append(_trained_on(recordings))
+    return "\n".join(parts)
+
+
+def _section(name: str, section: Section, results: Sequence[Result]) -> str:
+    columns = list(dict.fromkeys(column for row in section.values() for column in row))
+    rows = [
+        [label, *(_cells(row.get(column), column, name, label, results) for column in columns)] for label, row in section.items()
+    ]
+    return markdown([_CORNERS.get(name, ""), *columns], rows)
+
+
+def _cells(found: Mean | None, column: str, section: str, label: str, results: Sequence[Result]) -> str:
+    if found is None:
+        return "–"
+    text = _shown(found, column)
+    each = [result.sections.get(section, {}).get(label, {}).get(column) for result in results]
+    if len(results) > 1 and any(one is not None and one.value != found.value for one in each):
+        text += " (" + ", ".join(_shown(Mean(one.value, None, 1), column) if one else "–" for one in each) + ")"
+    return text
+
+
+def unit_of(column: str) -> Unit | None:
+    """None for plain numbers."""
+    if column.startswith("faster"):
+        return "times"
+    if column.endswith(_TOKENS) or column.startswith("work"):
+        return "tokens"
+    return "points" if column.startswith(_SHARES) else None
+
+
+def _shown(found: Mean, column: str) -> str:
+    unit = unit_of(column)
+    return with_error(found, unit) if unit else f"{found.value:,.0f}" if found.value >= 100 else f"{found.value:.3g}"
+
+
+def _stops(recordings: Sequence[Recording]) -> str:
+    lines = []
+    for name in ("fork-first", "fork-all"):
+        loads = [load_that_stops_paying(recording.timed, name) for recording in recordings if recording.timed]
+        most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
+        shown = ", ".join(f"{load} at once" if load else f"not up to {most} at once" for load in loads)
+        lines.append(f"* {name.replace('-', ' ')} stops being faster at the median: {shown}")
+    return "\n".join(lines) + "\n"
+
+
+def _trained_on(recordings: Sequence[Recording]) -> str:
+    sizes = sorted({size for recording in recordings for model in recording.models.values() for size in model.sizes})
+    return f"The models were trained on problems of {' and '.join(map(str, sizes)) or 'unknown'} numbers.\n"
+
+
+def provenance(recordings: Sequence[Recording]) -> str:
+    """Models, windows, problems, GPU, date and commit, as one paragraph."""
+    models = {model.name: model for recording in recordings for model in recording.models.values()}
+    sizes = sorted({model.parameters for model in models.values() if model.parameters})
+    shown = " and ".join(f"{size / 1e6:.1f}M" for size in sizes) or "unknown numbers of"
+    windows = ", ".join(f"{recording.window} (seed {recording.seed})" for recording in recordings)
+    problems = max(
+        (len(point.places) for recording in recordings for point in recording.points if point.split == "test"), default=0
+    )
+    origins = [recording.origin for recording in recordings]
+    tokens = sum(sum(map(sum, point.work)) for recording in recordings for point in recording.points)
+    return (
+        f"± is one standard error over {problems:,} held-out problems, paired for gaps; of a ratio of times, half its range over"
+        f" rounds. {shown} parameters; windows: {windows} tokens."
+        f" {_distinct(recording.engine for recording in recordings)} on {_distinct(_device(origin) for origin in origins)},"
+        f" {_distinct(origin.get('date') for origin in origins)}, commit {_distinct(origin.get('commit') for origin in origins)};"
+        f" {tokens / 1e6:.1f}M tokens sampled."
+    )
+
+
+def _device(origin: dict[str, object]) -> str:
+    machine = origin.get("machine")
+    assert isinstance(machine, dict), origin
+    return str(machine.get("gpu") or f"{machine.get('cores')} CPU cores")
+
+
+def _distinct(values: Iterable[object]) -> str:
+    return " / ".join(dict.fromkeys(str(value) for value in values if value)) or "unknown"
+
+
+def replaced(text: str, mark: str, block: str, where: object) -> str:
+    """`text` with `block` between its marks. Raises `ConfigError` where it has not both of them, in order."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ConfigError(f"{where} has no place for the table: put the lines {begin} and {end} where it belongs")
+    return f"{before}{begin}\n{block}{end}{after}"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; the table goes into a file with its marks") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="headline.table", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recordings", type=Path, nargs="+")
+    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--page", type=Path)
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER")
+    args = parser.parse_args(arguments)
+    try:
+        recordings = by_seed(map(read, args.recordings))
+        results = [result_of(recording) for recording in recordings]
+        for path, mark, block in (
+            (args.readme, "headline", readme_block(recordings, results)),
+            (args.page, "headline-page", page_block(recordings, results)),
+        ):
+            if path is not None:
+                write_text(path, replaced(_text_of(path), mark, block, path))
+        if args.readme is None and args.page is None:
+            sys.stdout.write(page_block(recordings, results))
+        if args.pictures is not None:
+            pictures = (accuracy_picture(recordings, "work"), accuracy_picture(recordings, "span"), clock_picture(recordings))
+            for name, picture in zip(PICTURES, pictures, strict=True):
+                if picture is not None:
+                    write_text(args.pictures / name, picture)
+    except OrchestraError as error:
+        sys.stderr.write(f"headline.table: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
