@@ -85,7 +85,7 @@ class Method(Protocol):
 
     @property
     def label(self) -> str:
-        """What tables call it: "serial", "fork (first)", "short_m:n=8,m=4"."""
+        """What tables call it: "serial", "fork (first)", "weave (all)", "short_m:n=8,m=4"."""
         ...
 
     async def attempt(self, problem: Problem, *, epoch: int) -> Attempted:

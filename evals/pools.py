@@ -76,7 +76,7 @@ async def _one(source: CountdownSource, trace: LiveTrace, recording: Recording) 
     assert isinstance(state, CountdownState)
     return Recorded(
         tokens=trace.usage.sampled,
-        span=trace.usage.span if source.setup.method == "fork" else None,
+        span=trace.usage.span if source.setup.method != "serial" else None,
         answer=ending.answer,
         correct=solves(ending.answer),
         cut=ending.cut,
@@ -201,6 +201,7 @@ def run(args: argparse.Namespace, log: Console) -> Pool:
     index, count = args.shard
     problems = from_split(args.split, seed=args.problem_seed, limit=args.problems, size=args.size)[index::count]
     host = host_of(args, max_requests=args.requests)
+    host.check_setup(setup)
     host.check(problems)
     with Part(args.out, note=note_of(args, setup, recording, host), stride=args.stride if args.top_logprobs else 0) as part:
         if any(problem.key not in part.done for problem in problems):
@@ -223,7 +224,7 @@ async def _sample(
 
 def note_of(args: argparse.Namespace, setup: Setup, recording: Recording, host: Host) -> str:
     """How a pool was sampled: pools with one note are one experiment."""
-    join = f" (join {setup.join})" if setup.method == "fork" else ""
+    join = f" (join {setup.join})" if setup.method != "serial" else ""
     what = [name for name in ("steps", "texts", "token_ids") if getattr(recording, name)]
     return (
         f"{host.model_name or host.kind} {host.fingerprint or ''} on {host.kind}, {args.traces} traces of {args.split} problems of"
@@ -241,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=METHODS, default="serial")
     parser.add_argument("--join", choices=get_args(Join), default="all")
     parser.add_argument("--beam", type=int)
-    parser.add_argument("--window", type=int, default=160)
+    parser.add_argument("--window", type=int, default=0, help="default: 160; 3,072 to weave")
     parser.add_argument("--temperature", type=float, default=2.0)
     parser.add_argument("--sampling-seed", type=int, help="a seed for each trace; by default the engine's own draws")
     parser.add_argument("--top-logprobs", type=int, default=0, help="candidates for scores and confidences; 0 for neither")

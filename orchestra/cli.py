@@ -22,6 +22,7 @@ examples:
   orchestra solve --numbers 3 5 7 11 --target 24
   orchestra eval countdown --method fork --join first --limit 100 --out runs/fork-first
   orchestra report runs/serial runs/fork-first
+  orchestra run "How much taller is K2 than Mont Blanc?"
   orchestra run "How much higher is K2 than Mont Blanc?" --tools tools.py --model http://localhost:8000/v1
 """
 
@@ -115,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_replay(commands)
     add_policies(commands)
     _add_run(commands)
+    _add_facts(commands)
     _add_plan(commands)
     _add_journal(commands)
 
@@ -124,18 +126,22 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = commands.add_parser("run", help="plan a task with your tools, run the plan while it is written, and answer")
+    run = commands.add_parser(
+        "run",
+        help="plan a task, run the plan while it is written, and answer: with your tools and model, or about facts without any",
+        description="Without --tools and --model the shipped planner answers questions about facts, offline (`orchestra facts`).",
+    )
     run.set_defaults(run="orchestra.agent.command:run")
     run.add_argument("task")
-    _add_tools(run, required=True)
+    _add_tools(run, required=False)
     model = run.add_argument_group("model")
     model.add_argument(
         "--model",
-        required=True,
         metavar="URL|NAME",
         help="an OpenAI-compatible endpoint (http://HOST:PORT/v1), vllm, transformers, or recorded:FILE",
     )
     model.add_argument("--model-name", metavar="NAME|DIR", help="which model of the endpoint, or the folder of the model")
+    _add_fact_table(model)
     model.add_argument("--record", type=Path, metavar="FILE", help="keep what the model says, and replay what is kept already")
     planning = run.add_argument_group("planning")
     planning.add_argument(
@@ -154,6 +160,12 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_limits(run)
     run.add_argument("--svg", type=Path, metavar="FILE.svg", help="also draw the plan with what became of it")
     run.add_argument("--json", action="store_true", help="the whole result for programs, on standard output")
+
+
+def _add_facts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    facts = commands.add_parser("facts", help="what the shipped planner can be asked: questions, names, attributes and tools")
+    facts.set_defaults(run="orchestra.agent.facts_command:show")
+    _add_fact_table(facts)
 
 
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -209,6 +221,15 @@ def _add_tools(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
 
 
+def _add_fact_table(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--facts",
+        type=Path,
+        metavar="FILE.csv",
+        help="your own facts, as lines of entity,attribute,value (default: mountains, rivers, lakes, countries …)",
+    )
+
+
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("limits")
     group.add_argument("--slots", type=positive, metavar="N", help="calls at once (default: no limit)")
@@ -227,18 +248,30 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> None:
     group = parser.add_argument_group("search")
-    group.add_argument("--method", choices=["serial", "fork"], default=method, help=f"default: {method}")
+    group.add_argument(
+        "--method",
+        choices=["serial", "fork", "weave"],
+        default=method,
+        help=f"weave: threads that see what their parent wrote, of a model that was trained to (default: {method})",
+    )
     group.add_argument(
         "--join",
         choices=["all", "first"],
         default=join,
         help=f"wait for all children, or cancel the rest at the first success (default: {join})",
     )
-    group.add_argument("--beam", type=positive, metavar="N", help="successors visited at the root (default: 24 forked, 5 serial)")
     group.add_argument(
-        "--child-beam", type=positive, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
+        "--beam",
+        type=count,
+        metavar="N",
+        help="successors visited at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
     )
-    group.add_argument("--window", type=positive, default=160, metavar="TOKENS", help="context of one thread (default: 160)")
+    group.add_argument(
+        "--child-beam", type=count, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
+    )
+    group.add_argument(
+        "--window", type=positive, default=0, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)"
+    )
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
     group.add_argument("--tree-tokens", type=positive, metavar="N", help="most tokens all threads of a problem may sample together")

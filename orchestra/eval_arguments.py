@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .argument_types import positive, seconds
+from .argument_types import count, positive, seconds
 from .errors import ConfigError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -76,8 +76,9 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("method")
     group.add_argument(
         "--method",
-        choices=["serial", "fork", "plan"],
-        help="one chain of thought, threads that the model forks, or a plan of tool calls (default: fork where the model can, else serial)",
+        choices=["serial", "fork", "weave", "plan"],
+        help="one chain of thought, threads that the model forks (weave: which see what it wrote), or a plan of tool calls (default: fork where the"
+        " model can, else serial)",
     )
     group.add_argument(
         "--policy", metavar="SPEC", help="many tries of the method and an answer made of them; see `orchestra policies`"
@@ -86,7 +87,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         "--join",
         choices=["all", "first"],
         default="all",
-        help="of fork: wait for all children, or for the first success (default: all)",
+        help="of fork and weave: wait for all children, or for the first success (default: all)",
     )
     group.add_argument(
         "--budget", type=_budget, default={}, metavar="LIMITS", help="of a try: tokens=N,span=N,seconds=S, one or several of them"
@@ -101,9 +102,16 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         help="of plans: functions marked by @tool; may be given again",
     )
     countdown = parser.add_argument_group("Countdown's own model")
-    countdown.add_argument("--beam", type=positive, metavar="N", help="successors at the root (default: 24 forked, 5 serial)")
-    countdown.add_argument("--child-beam", type=positive, default=12, metavar="N", help="successors below it (default: 12)")
-    countdown.add_argument("--window", type=positive, default=160, metavar="TOKENS", help="context of one thread (default: 160)")
+    countdown.add_argument(
+        "--beam",
+        type=count,
+        metavar="N",
+        help="successors at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
+    )
+    countdown.add_argument("--child-beam", type=count, default=12, metavar="N", help="successors below it (default: 12)")
+    countdown.add_argument(
+        "--window", type=positive, default=0, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)"
+    )
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,29 @@
-"""Whether a model folder is complete, found out without torch: every file that an engine reads is there, and no weights are cut short."""
+"""Model folders: where those that ship with the repository are, and whether one is complete, found out without torch: every file that an engine
+reads is there, and no weights are cut short."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+from .errors import ConfigError
+
+
+def shipped_folder(name: str, *, variable: str, flag: str) -> Path:
+    """`models/name` of the source checkout that this package runs from, or what the environment variable says.
+
+    Raises `ConfigError` that names `flag` where there is no such folder, as with an installed package.
+    """
+    if named := os.environ.get(variable):
+        return Path(named)
+    folder = Path(__file__).resolve().parents[1] / "models" / name
+    if not folder.is_dir():
+        raise ConfigError(
+            f"the model {name} ships with the source repository, not with the installed package: clone the repository and give"
+            f" `{flag} PATH/models/{name}` (or set {variable})"
+        )
+    return folder
 
 
 def check_model(folder: Path, *, tokenizer: bool = True) -> list[str]:

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from orchestra.countdown import Attempt, Setup, attempt, generate, shipped_model
-from orchestra.countdown.attempt import METHODS
+from orchestra.countdown.model import read_card
 from orchestra.engine.http import HttpEngine
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(240)]
@@ -64,7 +64,7 @@ def generated_tokens(url: str) -> int:
 def test_the_servers_request_log_matches_the_run_trees_one_to_one(server: tuple[str, Path]) -> None:
     url, log = server
     problems = list(islice(generate("test", seed=5), 8))
-    setups = [Setup(method=method) for method in METHODS] + [replace(Setup(method="fork"), join="first")]
+    setups = [Setup(method=method) for method in read_card(shipped_model()).methods] + [replace(Setup(method="fork"), join="first")]
 
     async def evaluate() -> tuple[list[Attempt], int, int]:
         async with HttpEngine(url) as engine:  # entering it sends a probe, which belongs to no tree

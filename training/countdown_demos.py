@@ -30,9 +30,12 @@ from orchestra.countdown.attempt import FORK
 from orchestra.countdown.problem import MAX_NUMBER, SPLITS, TARGETS, Problem, Split
 from orchestra.countdown.rules import Operation
 from orchestra.countdown.solver import reachable
+from orchestra.errors import ConfigError
 
+from .arguments import number, whole
 from .exploring import Exploring
 from .packing import Demonstration, pack
+from .run_folder import claim
 
 WIDTH = 1_024
 """Tokens in a row. Longer serial searches are cut there: the model learns how they go on, not how they end."""
@@ -123,19 +126,22 @@ def write_shard(path: Path, *, problems: int, seed: int, split: Split, free: flo
     return rows.num_tokens
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problems", type=int, default=500_000)
+    parser.add_argument("--problems", type=whole(), default=500_000)
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument(
-        "--free", type=float, default=0.0, help="share of the problems whose prompts leave widths and order to the model"
+        "--free", type=number(least=0, most=1), default=0.0, help="share of the problems whose prompts leave widths and order to the model"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--shard-size", type=int, default=5_000, help="problems in a shard")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--seed", type=whole(0), default=0)
+    parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")
+    parser.add_argument("--workers", type=whole(), default=os.cpu_count())
+    args = parser.parse_args(argv)
+    try:
+        claim(args.out, vars(args), may_change=("out", "workers"))
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
     shards = [args.out / f"demos-{index:04d}.npz" for index in range(-(-args.problems // args.shard_size))]
     started, tokens = time.monotonic(), 0
     with ProcessPoolExecutor(args.workers) as pool:

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestra.countdown import notation
-from orchestra.countdown.attempt import Attempt
-from orchestra.countdown.rules import apply
+from orchestra.countdown.attempt import WEAVE, Attempt
+from orchestra.countdown.problem import Problem
+from orchestra.countdown.rules import Operation, apply
 from orchestra.thread import Thread
+from orchestra.thread.tree import Segment
 
 
 def malformed_parts(attempt: Attempt) -> int:
-    """Calling blocks without a call, calls that are no operation which the rules allow on the problem's numbers, and threads that end by
-    themselves without `<goal>` or `<none>`. Refused calls count elsewhere unless they are malformed too."""
+    """Blocks that call nothing or are malformed, calls and outlines that are no legal move on the problem's numbers, and threads that end by
+    themselves without `<goal>` or `<none>`, or in a weave with an end that is not theirs. Refused calls count elsewhere unless they are malformed too."""
+    woven = attempt.tree.protocol == WEAVE.name
     count = 0
     for thread in attempt.tree.threads:
-        count += sum(not fork.children for fork in thread.forks)
-        count += thread.depth > 0 and not _legal(thread, attempt.problem.numbers)
-        count += thread.status == "finished" and not {notation.GOAL, notation.NONE} & set(thread.last_words)
+        if woven:
+            count += _malformed_outlines(attempt.problem, thread)
+        else:
+            count += sum(not fork.children for fork in thread.forks)
+            count += thread.depth > 0 and called(attempt.problem, _spec(thread)) is None
+        if thread.status == "finished":
+            words = thread.last_words
+            own = notation.THREAD_END if thread.depth else notation.END
+            count += not {notation.GOAL, notation.NONE} & set(words) or (woven and words[-1] != own)
     return count
 
 
-def _legal(child: Thread, numbers: tuple[int, ...]) -> bool:
-    prompt = list(child.prompt)
-    spec = prompt[len(prompt) - 1 - prompt[::-1].index(notation.CALL) + 1 : -1]
-    op_at = next((i for i, token in enumerate(spec) if token in notation.OPS), None)
-    if op_at is None:
-        return False
-    left, right = notation.read_numbers(spec[:op_at]), notation.read_numbers(spec[op_at + 1 :])
+def called(problem: Problem, spec: Sequence[int]) -> Operation | None:
+    """The operation of `a op b`, if both numbers are there and its result is one that the rules allow and the notation can write."""
+    place = next((i for i, token in enumerate(spec) if token in notation.OPS), None)
+    if place is None:
+        return None
+    left, right = notation.read_numbers(spec[:place]), notation.read_numbers(spec[place + 1 :])
     if not (left and right and len(left) == len(right) == 1):
-        return False
-    rest = list(numbers)
-    for operand in (left[0], right[0]):
+        return None
+    rest = list(problem.numbers)
+    for operand in (*left, *right):
         if operand not in rest:
-            return False
+            return None
         rest.remove(operand)
-    return apply(left[0], notation.OPS[spec[op_at]], right[0]) is not None
+    op = notation.OPS[spec[place]]
+    result = apply(left[0], op, right[0])
+    return None if result is None or result > notation.MAX_VALUE else Operation(left[0], op, right[0], result)
+
+
+def _spec(child: Thread) -> Sequence[int]:
+    """What a child with a fresh context was called for."""
+    prompt = child.prompt
+    return prompt[len(prompt) - prompt[::-1].index(notation.CALL) : -1]
+
+
+def _malformed_outlines(problem: Problem, thread: Thread) -> int:
+    count = 0
+    block: Sequence[int] = ()
+    for item in thread.items:
+        if isinstance(item, Segment):
+            block = item.token_ids
+        else:
+            outlines = WEAVE.outlines(block)
+            count += 1 if outlines is None else sum(called(problem, words) is None for words in outlines)
+    return count

@@ -1,23 +1,26 @@
-"""Reinforcement learning of a policy that forks: fork–join rollouts, rewards from executed threads, clipped policy gradient. Synchronous.
+"""Reinforcement learning of a policy that forks, or plans: rollouts, rewards from what was executed, clipped policy gradient. Synchronous.
 
     python -m orchestra.training.grpo --model models/countdown-6m --method fork --reward "correct + 0.5*acceleration(max=0.2)" \\
         --baseline centred --group 8 --problems-per-step 32 --steps 200 --out runs/fork
     python -m orchestra.training.grpo --model models/countdown-6m --method serial --reward correct --group 8 --steps 200 --out runs/serial
+    python -m orchestra.training.grpo --model models/planner-12m --reward "correct - wasted(price=0.1) - span(price=0.02)" \\
+        --hard 0.5 --group 8 --problems-per-step 64 --eval-split names combinations deeper wider --steps 100 --out runs/planner
 
 Hardware: one GPU, which vLLM and the trainer share; or a CPU for tests (`--engine transformers`, sizes of a few problems).
 Duration: to be measured.
 Expected result: to be measured.
 
-A step: (1) every problem of the step is tried `--group` times by the same `attempt` that answers users; (2) executed trees become rewards and
-advantages, errors are dropped, groups without a difference are left out and counted; (3) the rest is trained in `--minibatches` optimizer
-steps on trie-packed rows, against the log-probabilities that the engine recorded; (4) the engine gets the new weights, so nothing is ever
-stale. There is no value model and no entropy bonus, and by default no KL to the start.
+The model's card says which domain it is of. A step: (1) every problem of the step is tried `--group` times, by the same code that answers
+users; (2) executed trees or plans become rewards and advantages, errors are dropped, groups without a difference are left out and counted;
+(3) the rest is trained in `--minibatches` optimizer steps on trie-packed rows, against the log-probabilities that the engine recorded; (4) the
+engine gets the new weights, so nothing is ever stale. There is no value model and no entropy bonus, and by default no KL to the start.
 
 OUT gets `metrics.jsonl` (a line for each step and each evaluation), every `--save-every` steps `checkpoint.pt` and the policy as a model folder,
-and at the end `training.json`. A run that was broken off, by Ctrl-C too, goes on from its checkpoint when it is started again with the same
-arguments; more `--steps` prolong it. Problems and minibatches depend on seed and step alone; rollouts too, except on vLLM, which draws from
-a generator of its own. A loss that is no number stops the run before it is learned, with its batch in `stopped.jsonl`; so does an engine that
-does not sample with the trainer's weights.
+after each evaluation that is better than all before (accuracy first, then less work) the policy as `best`, and at the end `training.json`. A
+run that was broken off, by Ctrl-C too, goes on from its checkpoint when it is started again with the same arguments; more `--steps` prolong
+it. Problems and minibatches depend on seed and step alone; rollouts too, except on vLLM, which draws from a generator of its own. A loss that
+is no number stops the run before it is learned, with its batch in `stopped.jsonl`; so does an engine that does not sample with the trainer's
+weights.
 """
 
 from __future__ import annotations
@@ -30,43 +33,64 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers.utils import logging as transformers_logging
 
-from orchestra.countdown.attempt import METHODS, Setup
-from orchestra.errors import ConfigError, OrchestraError
-from orchestra.thread import Join
+from orchestra.countdown.attempt import Setup
+from orchestra.countdown.model import read_card
+from orchestra.errors import ConfigError, EngineError, OrchestraError, first_cause
 
-from .advantage import Baseline
-from .grpo_lesson import Lesson, Normalise, make_lesson
+from .grpo_arguments import MAY_CHANGE, arguments, check, parse, refuse_others, with_window
+from .grpo_best import Best
+from .grpo_countdown import Countdown
+from .grpo_domain import Domain, evaluate, means
+from .grpo_lesson import Lesson, make_lesson
 from .grpo_loss import Objective
-from .grpo_policy import Kind, Sampler, load_policy, open_sampler, save_policy
-from .grpo_rollouts import evaluate, means, problems, problems_of_step, sample_groups
+from .grpo_planner import Planner
+from .grpo_policy import Sampler, domain_of, load_policy, open_sampler, save_policy, tokenizer_digest
 from .grpo_update import BadBatch, Learner, Packing, Update, summary
 from .judge_checkpoint import METRICS, Checkpoint, Interrupted, heeding_ctrl_c
 from .rewards import read_reward
 from .rollout import Rollout
+from .versions import check_versions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 FACTS = "training.json"
 STOPPED = "stopped.jsonl"
-_MAY_CHANGE = {
-    *("out", "steps", "save_every", "max_requests", "gpu_memory", "row_tokens", "slots"),
-    *("lr", "max_grad_norm", "max_sampler_kl", "sampler_dtype"),
-}
-"""Arguments that a resumed run may give anew: those that decide how long and how fast it runs, and those that `BadBatch` says to change."""
 
 
 def train(args: argparse.Namespace) -> None:
-    """Raises `ConfigError` for arguments that cannot work, `EngineError` when all rollouts of a step failed, `BadBatch` for one that must not be
-    learned, and `Interrupted` after Ctrl-C, when everything up to the last step is saved."""
-    with heeding_ctrl_c() as heard:
-        asyncio.run(_Run(args).to_the_end(heard))
+    """Raises `ConfigError` for arguments that cannot work and when memory runs out, `EngineError` when all rollouts of a step failed or the engine
+    died, `BadBatch` for a batch that must not be learned, and `Interrupted` after Ctrl-C, when everything up to the last step is saved."""
+    run: _Run | None = None
+    try:
+        with heeding_ctrl_c() as heard:
+            run = _Run(args)
+            asyncio.run(run.to_the_end(heard))
+    except (EngineError, torch.OutOfMemoryError, BaseExceptionGroup) as error:
+        cause = first_cause(error) if isinstance(error, BaseExceptionGroup) else error
+        whole = f"everything up to step {run.saved} is saved" if run and run.saved else "there is no checkpoint yet"
+        if isinstance(cause, torch.OutOfMemoryError):
+            raise ConfigError(f"memory ran out: lower --slots, --row-tokens or --gpu-memory; {whole} ({cause})") from error
+        if isinstance(cause, EngineError):
+            message = f"{cause}. {_advice(str(cause))}; {whole}"
+            raise EngineError(message, status=cause.status) from error
+        if isinstance(cause, OrchestraError):
+            raise cause from error
+        raise
+
+
+def _advice(failure: str) -> str:
+    """What to do about an engine that failed."""
+    if "out of memory" in failure:
+        return "Lower --max-requests, --slots or --row-tokens, which the same run may change"
+    if "no numbers" in failure:
+        return "The policy has diverged: lower --lr"
+    return "The same command goes on from the last checkpoint, with a new engine"
 
 
 class _Run:
@@ -74,37 +98,26 @@ class _Run:
 
     def __init__(self, args: argparse.Namespace) -> None:
         """Whatever can be wrong with the arguments is found here, before an engine starts."""
-        self._args = args
-        if args.temperature <= 0:
-            raise ConfigError(f"--temperature must be positive, got {args.temperature}: greedy rollouts are all alike")
-        for name in ("group", "problems_per_step", "window", "minibatches", "warmup", "save_every"):
-            if getattr(args, name) < (least := 2 if name == "group" else 1):
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(args, name)}")
+        check(args)
         self._reward = read_reward(args.reward)
-        self._setup = Setup(
-            method=args.method,
-            join=args.join,
-            beam=args.beam,
-            child_beam=args.child_beam,
-            window=args.window,
-            temperature=args.temperature,
-            logprobs=True,
-        )
         objective = Objective(clip_low=args.clip_low, clip_high=args.clip_high, kl=args.kl)
         packing = Packing(row_tokens=args.row_tokens, slots=args.slots, attention=args.attention, temperature=args.temperature)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        args.out.mkdir(parents=True, exist_ok=True)
         self._model: PreTrainedModel = load_policy(args.model, attention=args.attention, device=device)
-        if args.window > (context := self._model.config.max_position_embeddings):
-            raise ConfigError(f"--window {args.window} is more than the {context} tokens of {args.model}")
+        self._args = args = with_window(args, domain_of(args.model), self._model.config.max_position_embeddings)
+        self._domain = _domain(args)
+        args.out.mkdir(parents=True, exist_ok=True)
         reference = load_policy(args.model, attention=args.attention, device=device).requires_grad_(False) if args.kl else None
         self._optimizer = torch.optim.AdamW(self._model.parameters(), lr=args.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
         self._learner = Learner(
             self._model, self._optimizer, objective, packing, reference=reference, max_grad_norm=args.max_grad_norm
         )
-        self._checkpoint = Checkpoint(args.out, {k: v for k, v in arguments(args).items() if k not in _MAY_CHANGE})
+        which = {name: value for name, value in arguments(args).items() if name not in MAY_CHANGE}
+        self._checkpoint = Checkpoint(args.out, which | {"tokenizer": tokenizer_digest(args.model)})
         self._step, self._seconds = self._checkpoint.load(self._model, self._optimizer)
-        self._held_out = problems("validation", args.eval_problems, seed=0, size=args.size) if args.eval_every else []
+        self._best = Best(args.out, fresh=self._step == 0)
+        self.saved = self._step
+        """The last step that a checkpoint holds."""
 
     async def to_the_end(self, heard: Sequence[bool]) -> None:
         args = self._args
@@ -130,6 +143,7 @@ class _Run:
                     await self._evaluate(sampler)
                 if last or heard or self._step % args.save_every == 0:
                     self._checkpoint.save(self._model, self._optimizer, self._step, time.monotonic() - started)
+                    self.saved = self._step
                     save_policy(self._model, args.model, args.out)
                 if heard and not last:
                     raise Interrupted(f"stopped after step {self._step}: the same command goes on from here")
@@ -137,6 +151,7 @@ class _Run:
             "arguments": arguments(args),
             "reward": str(self._reward),
             "steps": self._step,
+            "best": self._best.summary,
             "seconds": time.monotonic() - started,
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
             "torch": torch.__version__,
@@ -146,9 +161,7 @@ class _Run:
     async def _one_step(self, sampler: Sampler, step: int) -> dict[str, Any]:
         args = self._args
         clock = [time.monotonic()]
-        asked = problems_of_step(args.problems_per_step, seed=args.seed, step=step, size=args.size)
-        seed = args.seed if sampler.seeded else None
-        rollouts = await sample_groups(sampler.engine, asked, self._setup, group=args.group, step=step, seed=seed)
+        rollouts = await self._domain.rollouts(sampler.engine, step=step, seed=args.seed if sampler.seeded else None)
         clock.append(time.monotonic())
         lesson = make_lesson(
             rollouts,
@@ -169,10 +182,11 @@ class _Run:
         clock.append(time.monotonic())
         sample_s, learn_s, sync_s = (after - before for before, after in itertools.pairwise(clock))
         return _line(rollouts, lesson) | {
-            **summary(updates),
+            **summary(updates, seconds=learn_s),
             "updates": len(updates),
             "staleness": 0,
             "rate": rate,
+            "sampled_tokens_per_second": round(sum(rollout.num_sampled for rollout in rollouts) / sample_s),
             "sample_seconds": round(sample_s, 3),
             "learn_seconds": round(learn_s, 3),
             "sync_seconds": round(sync_s, 3),
@@ -194,15 +208,29 @@ class _Run:
         return updates
 
     async def _evaluate(self, sampler: Sampler) -> None:
-        if self._held_out:
-            found = await evaluate(sampler.engine, self._held_out, self._setup)
+        if self._domain.held_out:
+            found = await evaluate(self._domain, sampler.engine)
             self._report({"step": self._step, "evaluation": found})
+            self._best.offer(self._model, self._args.model, self._step, found)
 
     def _report(self, line: dict[str, Any]) -> None:
         text = json.dumps(line)
         with (self._args.out / METRICS).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
         sys.stderr.write(text + "\n")
+
+
+def _domain(args: argparse.Namespace) -> Domain:
+    domain = domain_of(args.model)
+    refuse_others(args, domain)
+    sizes = {"problems": args.problems_per_step, "group": args.group, "seed": args.seed, "held_out": args.eval_split}
+    sizes["held_out_problems"] = args.eval_problems if args.eval_every else 0
+    if domain == "planner":
+        return Planner(args.model, window=args.window, temperature=args.temperature, hard=args.hard, **sizes)
+    beams = {"beam": args.beam, "child_beam": args.child_beam}
+    setup = Setup(method=args.method, join=args.join, window=args.window, temperature=args.temperature, **beams)
+    read_card(args.model).check(args.model, setup)
+    return Countdown(setup, size=args.size, **sizes)
 
 
 def _line(rollouts: Sequence[Rollout], lesson: Lesson) -> dict[str, Any]:
@@ -219,61 +247,13 @@ def _line(rollouts: Sequence[Rollout], lesson: Lesson) -> dict[str, Any]:
     }
 
 
-def arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """As JSON values."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-
-
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument_group("policy and output").add_argument
-    add("--model", type=Path, required=True, help="Countdown model to start from")
-    add("--out", type=Path, required=True, help="folder of the run")
-    add("--engine", choices=get_args(Kind), default="auto")
-    add("--sampler-dtype", choices=("bfloat16", "float32"), default="bfloat16", help="of vLLM's copy of the weights")
-    add = parser.add_argument_group("rollouts").add_argument
-    add("--method", choices=METHODS, default="fork")
-    add("--join", choices=get_args(Join), default="all")
-    add("--window", type=int, default=Setup().window, help="tokens that one thread may hold, in training and evaluation")
-    add("--beam", type=int)
-    add("--child-beam", type=int, default=Setup().child_beam)
-    add("--size", type=int, default=4, help="numbers of a problem")
-    add("--group", type=int, default=8, help="rollouts of a problem")
-    add("--problems-per-step", type=int, default=32)
-    add("--temperature", type=float, default=1.0, help="of the policy that is trained: sampled from, and differentiated")
-    add = parser.add_argument_group("reward").add_argument
-    add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
-    add("--baseline", choices=get_args(Baseline), default="centred")
-    add("--normalise", choices=get_args(Normalise), default="token", help="what weighs the same: each token, or each rollout")
-    add = parser.add_argument_group("optimisation").add_argument
-    add("--steps", type=int, required=True)
-    add("--minibatches", type=int, default=2, help="optimizer steps a step")
-    add("--lr", type=float, default=2e-5)
-    add("--warmup", type=int, default=5, help="steps")
-    add("--clip-low", type=float, default=0.2)
-    add("--clip-high", type=float, default=0.28)
-    add("--kl", type=float, default=0.0, help="weight of the KL to the model that the run started from")
-    add("--max-grad-norm", type=float, default=1.0)
-    add("--max-sampler-kl", type=float, default=0.1, help="nats a token between engine and trainer at which the run stops")
-    add("--seed", type=int, default=0)
-    add = parser.add_argument_group("speed and memory").add_argument
-    add("--max-requests", type=int, default=512, help="decoded together")
-    add("--gpu-memory", type=float, default=0.4, help="vLLM's share")
-    add("--row-tokens", type=int, default=1024, help="of a packed row")
-    add("--slots", type=int, default=65_536, help="tokens of a forward pass")
-    add("--attention", choices=("sdpa", "flex_attention"), default="sdpa", help="of the trainer")
-    add = parser.add_argument_group("evaluation and checkpoints").add_argument
-    add("--eval-every", type=int, default=10, help="steps between greedy evaluations; 0: none")
-    add("--eval-problems", type=int, default=200, help="held-out problems")
-    add("--save-every", type=int, default=10, help="steps")
-    return parser.parse_args(argv)
-
-
 def main() -> None:
     torch.set_float32_matmul_precision("high")
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        train(parse())
+        args = parse(description=__doc__)
+        check_versions(vllm=args.engine == "vllm")
+        train(args)
     except Interrupted as stop:
         sys.stderr.write(f"{stop}\n")
         raise SystemExit(130) from None

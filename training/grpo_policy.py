@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from orchestra.errors import ConfigError
 from orchestra.model_files import check_model
 
 from .attention import Attention
+from .sft_language import FILES, PLANNER_CARD, of_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,9 +39,27 @@ SAMPLER = "sampler"
 _SHARED_BATCH = 64
 
 
+def domain_of(folder: Path) -> Literal["countdown", "planner"]:
+    """What a model was trained for, which its card says. Raises `ConfigError` for one without a card, and for a tokenizer that is not its domain's."""
+    domain: Literal["countdown", "planner"] = "planner" if (folder / PLANNER_CARD).exists() else "countdown"
+    if domain == "countdown":
+        read_card(folder)
+    if (language := of_tokenizer(folder)).domain != domain:
+        raise ConfigError(
+            f"{folder} is a {domain} model with another tokenizer ({language.size} tokens): copy the folder again, or train one with"
+            " `python -m orchestra.training.sft`"
+        )
+    return domain
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Tells tokenizers apart."""
+    return hashlib.sha256((folder / FILES[0]).read_bytes()).hexdigest()[:16]
+
+
 def load_policy(folder: Path, *, attention: Attention, device: torch.device) -> PreTrainedModel:
-    """In fp32, without dropout. Raises `ConfigError` for what is no whole Countdown model of this notation."""
-    read_card(folder)
+    """In fp32, without dropout. Raises `ConfigError` for what is no whole model of a domain that is known, with its tokenizer."""
+    domain_of(folder)
     if problems := check_model(folder):
         raise ConfigError(f"{folder} is not a whole model: {'; '.join(problems)}")
     try:
@@ -49,6 +69,10 @@ def load_policy(folder: Path, *, attention: Attention, device: torch.device) -> 
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"transformers cannot load {folder}: {error}") from error
     loaded: PreTrainedModel = model.to(device).eval()
+    if (size := of_tokenizer(folder).size) > loaded.config.vocab_size:
+        raise ConfigError(
+            f"the tokenizer of {folder} has {size} tokens, its model {loaded.config.vocab_size}: they are of two models, copy the folder again"
+        )
     return loaded
 
 
@@ -62,7 +86,7 @@ def save_policy(model: PreTrainedModel, source: Path, folder: Path, dtype: torch
     unfinished.mkdir(parents=True)
     rounded: Any = copy.deepcopy(model)
     rounded.to(dtype).save_pretrained(unfinished)
-    for name in ("tokenizer.json", "tokenizer_config.json", CARD):
+    for name in (*FILES, CARD, PLANNER_CARD):
         if (source / name).exists():
             shutil.copyfile(source / name, unfinished / name)
     for file in unfinished.iterdir():

@@ -83,6 +83,8 @@ class Learner:
 
         Raises `BadBatch`, with the weights untouched, and `ConfigError` when memory runs out.
         """
+        if not all(math.isfinite(value) for unit in minibatch.units for value in unit.logprobs):
+            raise BadBatch("the engine recorded log-probabilities that are no numbers: the policy has diverged, lower --lr")
         rows = pack(minibatch.units, budget=self._packing.row_tokens, weights=minibatch.weights)
         tokens = sum(len(row.target) for row in rows)
         self.optimizer.zero_grad(set_to_none=True)
@@ -145,12 +147,12 @@ def _update(found: Iterable[Sums], *, tokens: int, packed: int, grad_norm: float
     )
 
 
-def summary(updates: list[Update]) -> dict[str, Any]:
-    """One step's updates for the log: `sampler_kl` and `ratio` of the first minibatch, when the trainer still has the weights that sampled, so
-    that they show the engine's rounding and nothing else; extremes over all; means by tokens. {} without updates."""
+def summary(updates: list[Update], *, seconds: float = math.inf) -> dict[str, Any]:
+    """One step's updates, which took `seconds`, for the log: `sampler_kl` and `ratio` of the first minibatch, when the trainer still has the
+    weights that sampled, so that they show the engine's rounding and nothing else; extremes over all; means by tokens. {} without updates."""
     if not updates:
         return {}
-    tokens = sum(update.tokens for update in updates)
+    tokens, packed = sum(update.tokens for update in updates), sum(update.packed for update in updates)
     rows = [asdict(update) for update in updates]
     means = {
         name: sum(row[name] * row["tokens"] for row in rows) / tokens for name in ("loss", "clip_share", "entropy", "reference_kl")
@@ -163,5 +165,7 @@ def summary(updates: list[Update]) -> dict[str, Any]:
         "ratio_min": min(update.ratio_min for update in updates),
         "grad_norm": sum(update.grad_norm for update in updates) / len(updates),
         "trained_tokens": tokens,
-        "packed_tokens": sum(update.packed for update in updates),
+        "packed_tokens": packed,
+        "trained_tokens_per_second": round(tokens / seconds),
+        "packed_tokens_per_second": round(packed / seconds),
     }

@@ -22,7 +22,6 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,45 +31,45 @@ from transformers.utils import logging as transformers_logging
 
 from orchestra.errors import ConfigError
 from orchestra.sample.judges.classifier import padded, probabilities
-from orchestra.sample.judges.reading import ASKED, Reader
+from orchestra.sample.judges.reading import ASKED
 from orchestra.sample.pool import Pool, PooledProblem
 
+from .arguments import number, whole
 from .focal_loss import focal_loss
 from .judge_checkpoint import METRICS, Checkpoint, Interrupted, heeding_ctrl_c
 from .judge_model import SMALLEST_VOCABULARY, Scratch, byte_tokenizer, learned_tokenizer, start_from
-from .judge_pairs import Example, examples, oversampled, split
+from .judge_pairs import examples, oversampled, split
+from .judge_questions import Questions, stop_at_nan
+from .memory import first_line, ran_out
+from .run_folder import FACTS, as_json, finished, make_folder, replace_text
 from .sft import learning_rate
-
-FACTS = "training.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """Examples, and the rows of token ids that the model reads."""
-
-    examples: Sequence[Example]
-    rows: Sequence[Sequence[int]]
-
-    @classmethod
-    def read(cls, found: Sequence[Example], reader: Reader) -> Questions:
-        pieces: dict[tuple[str, int, float], list[int]] = {}
-        rows = []
-        for example in found:
-            keys = [(example.problem.id, place, example.length) for place in example.traces]
-            for key, place in zip(keys, example.traces, strict=True):
-                if key not in pieces:
-                    pieces[key] = reader.prefix(example.problem.traces[place], example.length)
-            rows.append(reader.row(example.problem.text, [pieces[key] for key in keys]))
-        return cls(found, rows)
+from .versions import check_versions
 
 
 def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
     """Train, save, and return the last metrics.
 
-    Raises `ConfigError` for a pool that no judge can be trained on, and `Interrupted` after a Ctrl-C.
+    Raises `ConfigError` for a pool that no judge can be trained on, a folder of another run, memory that ran out and a loss that is no
+    number, and `Interrupted` after a Ctrl-C.
     """
+    try:
+        return _train(args, pool)
+    except RuntimeError as error:
+        if not ran_out(error):
+            raise
+        smaller = "take a smaller checkpoint" if args.init else f"lower --hidden ({args.hidden}) and --layers ({args.layers})"
+        raise ConfigError(
+            f"out of memory ({first_line(error)}): lower --batch (now {args.batch}) or --max-length (now {args.max_length}), or {smaller}"
+        ) from error
+
+
+def _train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lengths = tuple(args.lengths)
+    if ended := finished(args.out, as_json(vars(args)), may_change=("out", "log_every", "save_every")):
+        sys.stderr.write(f"{args.out} is trained already: remove it to train again\n")
+        last_of_it: dict[str, Any] = ended["last"]
+        return last_of_it
     trained_on, held_out = split(pool.problems, args.held_out, args.fold)
     questions = examples(trained_on, args.question, lengths, most=args.questions, even=args.even, seed=args.seed)
     questions = oversampled(questions, args.oversample)
@@ -81,7 +80,7 @@ def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.weight_decay)
     per_epoch = -(-len(questions) // args.batch)
     steps = args.steps or max(1, round(per_epoch * args.epochs))
-    checkpoint = Checkpoint(args.out, {**_values(args), "problems": len(pool.problems), "pool": pool.name})
+    checkpoint = Checkpoint(args.out, {**as_json(vars(args)), "problems": len(pool.problems), "pool": pool.name})
     done, seconds = checkpoint.load(model, optimizer)
     size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M parameters"
     sys.stderr.write(
@@ -92,7 +91,8 @@ def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
         report(args.out, {"step": 0, "held_out": rank(model, testing, args.batch)})
     precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
     order: list[int] = []
-    started, losses = time.monotonic() - seconds, []
+    started, losses, norms = time.monotonic() - seconds, list[torch.Tensor](), list[torch.Tensor]()
+    batches: list[list[int]] = []
     last: dict[str, Any] = {}
     with heeding_ctrl_c() as interrupted:
         while done < steps:
@@ -109,25 +109,30 @@ def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
                 logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
             loss = focal_loss(logits, labels, gamma=args.gamma, alpha=args.alpha)
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0))
+            batches.append(batch)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             losses.append(loss.detach())
             done += 1
-            if done % args.log_every == 0 or done == steps:
+            logs, saves = done % args.log_every == 0 or done == steps, done % args.save_every == 0 or interrupted
+            if logs or saves:
+                stop_at_nan(norms, batches, training, done, args.out)
+                norms, batches = [], []
+            if logs:
                 seconds = time.monotonic() - started
                 last = {"step": done, "loss": round(torch.stack(losses).mean().item(), 5), "seconds": round(seconds, 1)}
                 if done % (10 * args.log_every) == 0 or done == steps:
                     last["held_out"] = rank(model, testing, args.batch)
                 report(args.out, last)
                 losses = []
-            if done < steps and (done % args.save_every == 0 or interrupted):
+            if done < steps and saves:
                 checkpoint.save(model, optimizer, done, time.monotonic() - started)
             if done < steps and interrupted:
                 raise Interrupted(f"stopped after {done} of {steps} steps; the same command goes on from {checkpoint.path}")
     start.save(args.out)
     facts = {
-        "arguments": _values(args),
+        "arguments": as_json(vars(args)),
         "pool": pool.name,
         "problems": [len(trained_on), len(held_out)],
         "questions": len(training.rows),
@@ -137,7 +142,7 @@ def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
         "torch": torch.__version__,
         "last": last,
     }
-    (args.out / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    replace_text(args.out / FACTS, json.dumps(facts, indent=1) + "\n")
     checkpoint.path.unlink(missing_ok=True)
     return last
 
@@ -148,11 +153,6 @@ def _beginning(args: argparse.Namespace, trained_on: Sequence[PooledProblem]) ->
     texts = (text for problem in trained_on for text in (problem.text, *(trace.text or "" for trace in problem.traces)))
     tokenizer = learned_tokenizer(texts, args.vocabulary) if args.vocabulary else byte_tokenizer()
     return Scratch(hidden=args.hidden, layers=args.layers, tokenizer=tokenizer)
-
-
-def _values(args: argparse.Namespace) -> dict[str, Any]:
-    """As JSON has them."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
 
 
 @torch.no_grad()
@@ -202,33 +202,33 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--pool", type=Path, required=True, help="recorded traces with texts or token ids")
     data.add_argument("--question", choices=ASKED, default="same_answer")
     data.add_argument("--lengths", type=length, nargs="+", required=True, help="prefixes: tokens, or shares such as 50%%")
-    data.add_argument("--questions", type=int, default=64, help="most a problem and length")
+    data.add_argument("--questions", type=whole(), default=64, help="most a problem and length")
     data.add_argument("--even", action="store_true", help="as many of either answer from each problem as there are")
-    data.add_argument("--test-questions", type=int, default=256, help="most a held-out problem and length")
+    data.add_argument("--test-questions", type=whole(), default=256, help="most a held-out problem and length")
     data.add_argument("--held-out", type=float, default=0.3, help="share of the problems")
-    data.add_argument("--fold", type=int, default=0, help="which problems are held out, from 0")
+    data.add_argument("--fold", type=whole(0), default=0, help="which problems are held out, from 0")
     data.add_argument("--out", type=Path, required=True, help="folder for the judge")
     shape = parser.add_argument_group("model")
     shape.add_argument("--init", help="folder or Hub id of a transformers checkpoint; without it, a small Llama from scratch")
     shape.add_argument(
-        "--vocabulary", type=int, default=0, help="tokens to learn from the traces, for a model from scratch; 0 for bytes"
+        "--vocabulary", type=whole(0), default=0, help="tokens to learn from the traces, for a model from scratch; 0 for bytes"
     )
-    shape.add_argument("--max-length", type=int, default=1024, help="tokens of a question")
-    shape.add_argument("--hidden", type=int, default=256, help="of the one from scratch")
-    shape.add_argument("--layers", type=int, default=4, help="of the one from scratch")
+    shape.add_argument("--max-length", type=whole(8), default=1024, help="tokens of a question")
+    shape.add_argument("--hidden", type=whole(64, multiple_of=64), default=256, help="of the one from scratch")
+    shape.add_argument("--layers", type=whole(), default=4, help="of the one from scratch")
     optimisation = parser.add_argument_group("optimisation")
-    optimisation.add_argument("--gamma", type=float, default=2.0, help="of the focal loss")
-    optimisation.add_argument("--alpha", type=float, default=0.5, help="weight of yes in it")
-    optimisation.add_argument("--oversample", type=int, default=2, help="how often the rarer class is shown")
-    optimisation.add_argument("--lr", type=float, default=2e-4)
-    optimisation.add_argument("--warmup", type=int, default=100, help="steps")
-    optimisation.add_argument("--weight-decay", type=float, default=0.01)
-    optimisation.add_argument("--batch", type=int, default=64, help="questions")
-    optimisation.add_argument("--epochs", type=float, default=2.0)
-    optimisation.add_argument("--steps", type=int, help="instead of --epochs")
-    optimisation.add_argument("--seed", type=int, default=0)
-    optimisation.add_argument("--log-every", type=int, default=50, help="steps")
-    optimisation.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
+    optimisation.add_argument("--gamma", type=number(least=0), default=2.0, help="of the focal loss")
+    optimisation.add_argument("--alpha", type=number(above=0, most=1), default=0.5, help="weight of yes in it")
+    optimisation.add_argument("--oversample", type=whole(), default=2, help="how often the rarer class is shown")
+    optimisation.add_argument("--lr", type=number(above=0), default=2e-4)
+    optimisation.add_argument("--warmup", type=whole(0), default=100, help="steps")
+    optimisation.add_argument("--weight-decay", type=number(least=0), default=0.01)
+    optimisation.add_argument("--batch", type=whole(), default=64, help="questions")
+    optimisation.add_argument("--epochs", type=number(above=0), default=2.0)
+    optimisation.add_argument("--steps", type=whole(), help="instead of --epochs")
+    optimisation.add_argument("--seed", type=whole(0), default=0)
+    optimisation.add_argument("--log-every", type=whole(), default=50, help="steps")
+    optimisation.add_argument("--save-every", type=whole(), default=500, help="steps between checkpoints")
     args = parser.parse_args(argv)
     if not 0 < args.held_out < 1:
         parser.error(f"--held-out is a share between 0 and 1, got {args.held_out}")
@@ -236,7 +236,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--fold {args.fold} of --held-out {args.held_out} begins beyond the last problem: count folds from 0")
     if args.vocabulary and (args.init or args.vocabulary < SMALLEST_VOCABULARY):
         parser.error(f"--vocabulary is for a model from scratch (no --init), of {SMALLEST_VOCABULARY} tokens at least, or 0")
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(args.out)
+    except ConfigError as error:
+        parser.error(str(error))
     return args
 
 
@@ -247,6 +250,7 @@ def main() -> None:
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
+        check_versions()
         train(args, read_pool(args.pool))
     except Interrupted as stop:
         sys.stderr.write(f"{stop}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,8 +15,11 @@ import torch
 
 from orchestra.errors import ConfigError
 
+from .run_folder import METRICS, forget_after, refuse_others
+
+__all__ = ["CHECKPOINT", "METRICS", "Checkpoint", "Interrupted", "heeding_ctrl_c"]
+
 CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.jsonl"
 
 
 class Interrupted(ConfigError):
@@ -59,22 +61,14 @@ class Checkpoint:
         if not zipfile.is_zipfile(self.path):  # torch raises anything for what is cut short or none of its own
             raise ConfigError(f"{self.path} is damaged: remove it to begin again")
         state = torch.load(self.path, map_location=next(model.parameters()).device, weights_only=True)
-        if others := {name for name, value in state["arguments"].items() if self.arguments.get(name) != value}:
-            name = min(others)
-            raise ConfigError(
-                f"{self.path} is of a run with {name} {state['arguments'][name]!r}, not {self.arguments.get(name)!r}: "
-                "give the same arguments to go on, or another --out, or remove it to begin again"
-            )
+        before = state["arguments"]
+        refuse_others(
+            self.folder, before, {name: self.arguments.get(name) for name in before}
+        )  # one that is new since had no effect
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        self._forget_after(state["step"])
+        forget_after(self.folder, state["step"])
         return state["step"], state["seconds"]
-
-    def _forget_after(self, step: int) -> None:
-        metrics = self.folder / METRICS
-        if metrics.exists():
-            lines = metrics.read_text(encoding="utf-8").splitlines()
-            metrics.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= step), encoding="utf-8")
 
 
 @contextmanager

@@ -21,7 +21,10 @@ from orchestra.countdown import notation
 from orchestra.countdown.model import CARD as COUNTDOWN_CARD
 from orchestra.countdown.model import read_card as read_countdown_card
 from orchestra.errors import ConfigError
+from orchestra.model_files import check_model
 from orchestra.sample.judges.reading import Asked, JudgeCard, Reader
+
+from .memory import first_line
 
 _BYTE_MARKERS = ("<pad>", "<first>", "<separator>", "<last>")
 SMALLEST_VOCABULARY = len(_BYTE_MARKERS) + 256
@@ -71,6 +74,8 @@ def start_from(start: str | Scratch, question: Asked, lengths: tuple[float, ...]
     if isinstance(start, Scratch):
         return _made(start, question, lengths, max_length)
     checkpoint = start
+    if Path(checkpoint).is_dir() and (flaws := check_model(Path(checkpoint))):
+        raise ConfigError(f"{checkpoint} is no whole model: {'; '.join(flaws)}")
     if (Path(checkpoint) / COUNTDOWN_CARD).is_file():
         read_countdown_card(Path(checkpoint))
         tokenizer = Tokenizer.from_file(str(Path(checkpoint) / "tokenizer.json"))
@@ -83,7 +88,7 @@ def start_from(start: str | Scratch, question: Asked, lengths: tuple[float, ...]
         longest = getattr(config, "max_position_embeddings", None) or max_length
         model = AutoModelForSequenceClassification.from_pretrained(checkpoint, config=config, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"transformers cannot open {checkpoint} as a sequence classifier: {error}") from error
+        raise ConfigError(f"transformers cannot open {checkpoint} as a sequence classifier: {first_line(error)}") from error
     card = JudgeCard(
         question=question,
         lengths=lengths,
@@ -101,7 +106,7 @@ def _own_tokenizer(checkpoint: str) -> tuple[Tokenizer, _Markers]:
     try:
         own: Any = AutoTokenizer.from_pretrained(checkpoint)
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{checkpoint} has no tokenizer that transformers can open: {error}") from error
+        raise ConfigError(f"{checkpoint} has no tokenizer that transformers can open: {first_line(error)}") from error
     if not own.is_fast:
         raise ConfigError(f"{checkpoint} has no tokenizer.json: take a checkpoint with a fast tokenizer")
     end = own.sep_token_id if own.sep_token_id is not None else own.eos_token_id

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,13 @@ class Rows:
 
 def load(paths: Iterable[Path]) -> Rows:
     """All rows of several shards."""
-    shards = [np.load(path) for path in paths]
-    return Rows(*(np.concatenate([shard[name] for shard in shards]) for name in ("token_ids", "document", "trained")))
+    shards = [_arrays(path) for path in paths]
+    return Rows(*(np.concatenate(arrays) for arrays in zip(*shards, strict=True)))
+
+
+def _arrays(path: Path) -> list[npt.NDArray[Any]]:
+    with path.open("rb") as file, np.load(file) as shard:
+        return [shard[name] for name in ("token_ids", "document", "trained")]
 
 
 def pack(demonstrations: Iterable[Demonstration], *, width: int) -> Rows:

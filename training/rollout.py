@@ -49,7 +49,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What rewards may read of one run tree. Counts are sampled tokens unless they say otherwise."""
+    """What rewards may read of one run tree, or of one executed plan.
+
+    Counts are sampled tokens unless they say otherwise. A plan is one thread, whose tokens cost little beside its calls: there `work`, `span`,
+    `wasted` and `in_children` count calls (`grpo_planner.facts_of`).
+    """
 
     correct: bool
     """The root's answer was verified."""
@@ -65,7 +69,7 @@ class Facts:
     span: int
     """On the critical path (`orchestra.thread.Ledger`)."""
     wasted: int = 0
-    """Of cancelled threads and lost attempts."""
+    """Of cancelled threads and lost attempts; of a plan, calls beyond those that its task needs."""
     injected: int = 0
     """Tokens that we wrote."""
     in_children: int = 0
@@ -75,7 +79,7 @@ class Facts:
     forks: int = 0
     """Forks of which at least one child was executed (number)."""
     children: int = 0
-    """Executed threads below the root (number)."""
+    """Executed threads below the root, or calls that a plan made (number)."""
     refused: int = 0
     """Calls that a limit kept from starting (number)."""
     cut: int = 0
@@ -86,11 +90,11 @@ class Facts:
     """Generations below the root that were executed (number)."""
     concurrency: tuple[int, ...] = ()
     """`concurrency[k]`: token steps at which exactly k + 1 threads sampled, if every token takes one step. Sums to `span` where joins
-    wait for all; sum of (k + 1) · `concurrency[k]` is `work`."""
+    wait for all; sum of (k + 1) · `concurrency[k]` is `work`. Empty for a plan."""
     redundancy: float = 0.0
     """0 … 1: how much of what siblings sampled another sibling sampled too (`executed.redundancy`)."""
     malformed: int = 0
-    """Parts that the format forbids: calls that are no legal call, empty calling blocks, ends without an outcome (number)."""
+    """Parts that the format forbids: calls that are no legal call, empty calling blocks, ends without an outcome; a plan's findings (number)."""
     explored: int | None = None
     """States searched, where the task counts them (number)."""
 
@@ -139,12 +143,21 @@ def rollout_of(
 
     Raises `ConfigError` where the engine recorded no log-probabilities.
     """
+    facts = facts_of(tree, answer=answer, flaw=flaw, malformed=malformed, explored=explored)
+    stopped = "the caller cancelled it" if facts.ended == "cancelled" and not tree.timed_out else None
+    return Rollout(problem, group, tuple(units_of(tree)), facts, tree.error or stopped)
+
+
+def facts_of(
+    tree: RunTree, *, answer: str | None, flaw: str | None = None, malformed: int = 0, explored: int | None = None
+) -> Facts:
+    """Of a tree that has ended, with or without log-probabilities."""
     ended = tree.root.status
-    assert ended != "running", f"the tree of {problem} has not ended"
+    assert ended != "running", f"the tree of {tree.session!r} has not ended"
     account = ledger(tree)
     executed = [thread for thread in tree.threads if thread.depth > 0 and thread.started is not None]
     whole = [sampled_by(thread) for thread in executed if thread.status != "cancelled"]
-    facts = Facts(
+    return Facts(
         correct=answer is not None,
         answer=answer,
         flaw=flaw,
@@ -167,8 +180,6 @@ def rollout_of(
         malformed=malformed,
         explored=explored,
     )
-    stopped = "the caller cancelled it" if ended == "cancelled" and not tree.timed_out else None
-    return Rollout(problem, group, tuple(units_of(tree)), facts, tree.error or stopped)
 
 
 def rollout_of_attempt(attempt: Attempt, *, group: str) -> Rollout:
@@ -182,6 +193,12 @@ def rollout_of_attempt(attempt: Attempt, *, group: str) -> Rollout:
         malformed=malformed_parts(attempt),
         explored=attempt.explored,
     )
+
+
+def facts_of_attempt(attempt: Attempt) -> Facts:
+    """Of one try at a Countdown problem."""
+    malformed = malformed_parts(attempt)
+    return facts_of(attempt.tree, answer=attempt.answer, flaw=attempt.flaw, malformed=malformed, explored=attempt.explored)
 
 
 def units_of(tree: RunTree) -> Iterator[Unit]:

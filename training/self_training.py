@@ -28,9 +28,11 @@ from pathlib import Path
 
 from orchestra.engine import Engine
 from orchestra.engine.open import open_engine
-from orchestra.errors import ConfigError, OrchestraError, first_cause
+from orchestra.errors import ConfigError, EngineError, OrchestraError, first_cause
 
+from .arguments import number, whole
 from .packing import Demonstration, pack
+from .run_folder import claim, make_folder, read_object, replace_text
 from .sft_language import of_tokenizer
 
 
@@ -86,7 +88,7 @@ def select(problems: Sequence[Sequence[Try]], *, keep: int) -> tuple[list[Demons
 
 
 async def run(args: argparse.Namespace, attempts: Attempts, *, width: int) -> None:
-    """Make the shards that are missing."""
+    """Make the shards that are missing. Raises `EngineError` where more than half the tries of a shard are errors; it is not written then."""
     shards = [(split, index) for split in args.split for index in range(-(-args.problems // args.shard_size))]
     missing = [(split, index) for split, index in shards if not (args.out / f"{split}-{index:04d}.json").exists()]
     if not missing:
@@ -94,12 +96,18 @@ async def run(args: argparse.Namespace, attempts: Attempts, *, width: int) -> No
     async with open_engine(args.engine, model=args.model, max_requests=args.requests) as engine:
         for done, (split, index) in enumerate(missing, start=1):
             name = f"{split}-{index:04d}"
-            chosen, count = select(await attempts(engine, split, index), keep=args.keep)
+            problems = await attempts(engine, split, index)
+            chosen, count = select(problems, keep=args.keep)
+            if 2 * count.errors > count.tries:
+                reason = next(one.error for tries in problems for one in tries if one.error)
+                raise EngineError(
+                    f"{count.errors} of the {count.tries} tries of {name} failed ({reason}): the shards before it are kept, the same command goes on"
+                )
             fitting = [one for one in chosen if len(one.prompt) + len(one.target) <= width]
             if split == "train" and fitting:
                 pack(fitting, width=width).save(args.out / f"{name}.npz")
             # Last, because it says that the shard is whole.
-            (args.out / f"{name}.json").write_text(json.dumps(asdict(count)) + "\n", encoding="utf-8")
+            replace_text(args.out / f"{name}.json", json.dumps(asdict(count)) + "\n")
             sys.stderr.write(f"{done}/{len(missing)} {name}: {json.dumps(asdict(count))}\n")
 
 
@@ -107,8 +115,8 @@ def summary(out: Path, splits: Sequence[str]) -> dict[str, dict[str, int]]:
     """The sums over all shards of each split."""
     total: dict[str, dict[str, int]] = {}
     for split in splits:
-        counts = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob(f"{split}-*.json"))]
-        total[split] = {field: sum(count[field] for count in counts) for field in asdict(Selected())}
+        counts = [read_object(path) for path in sorted(out.glob(f"{split}-*.json"))]
+        total[split] = {field: sum(count.get(field, 0) for count in counts) for field in asdict(Selected())}
     return total
 
 
@@ -116,34 +124,38 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of a model that `orchestra.training.sft` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
-    parser.add_argument("--problems", type=int, default=10_000)
-    parser.add_argument("--samples", type=int, help="tries a problem (default: 4, or 1 at temperature 0)")
-    parser.add_argument("--keep", type=int, default=1, help="most verified tries of a problem")
-    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--problems", type=whole(), default=10_000)
+    parser.add_argument("--samples", type=whole(), help="tries a problem (default: 4, or 1 at temperature 0)")
+    parser.add_argument("--keep", type=whole(), default=1, help="most verified tries of a problem")
+    parser.add_argument("--temperature", type=number(least=0), default=1.0)
     parser.add_argument("--split", nargs="+", default=["train"], help="others are measured and not written; --problems are of each")
-    parser.add_argument("--seed", type=int, default=0, help="other problems, too")
-    parser.add_argument("--shard-size", type=int, default=2_000, help="problems in a shard")
+    parser.add_argument("--seed", type=whole(0), default=0, help="other problems, too")
+    parser.add_argument("--shard-size", type=whole(), default=2_000, help="problems in a shard")
     parser.add_argument("--engine", default="auto", help="vllm, transformers, or a server's URL (default: the best installed)")
-    parser.add_argument("--requests", type=int, default=256, help="most that are decoded together")
+    parser.add_argument("--requests", type=whole(), default=256, help="most that are decoded together")
     countdown = parser.add_argument_group("Countdown")
-    countdown.add_argument("--method", choices=("fork", "serial"), default="fork")
-    countdown.add_argument("--window", type=int, default=160, help="tokens of a thread's context")
+    countdown.add_argument("--method", choices=("fork", "serial", "weave"), default="fork")
+    countdown.add_argument("--window", type=whole(8), default=0, help="tokens of a thread's context (default: 160; 3,072 to weave)")
     countdown.add_argument("--strict", action="store_true", help="keep only what the symbolic demonstrator would have written")
     args = parser.parse_args(argv)
     args.samples = (4 if args.temperature else 1) if args.samples is None else args.samples
-    for name in ("problems", "samples", "keep", "shard_size", "requests"):
-        if getattr(args, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1, got {getattr(args, name)}")
     if args.samples > 1 and not args.temperature:
         parser.error("at --temperature 0 all tries are alike: give --samples 1, or a temperature")
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(args.out)
+    except ConfigError as error:
+        parser.error(str(error))
     return args
 
 
 def self_train(args: argparse.Namespace) -> None:
-    """Raises `ConfigError` for a model of no known domain, and what the engine raises."""
+    """Raises `ConfigError` for a damaged model or one of no known domain and for a folder of another run, and what the engine raises."""
     language = of_tokenizer(args.model)
-    width = json.loads((args.model / "config.json").read_text(encoding="utf-8"))["max_position_embeddings"]
+    width = read_object(args.model / "config.json").get("max_position_embeddings")
+    if not isinstance(width, int):
+        raise ConfigError(
+            f"config.json of {args.model} names no `max_position_embeddings`: give a model that `orchestra.training.sft` wrote"
+        )
     if (args.model / "countdown.json").exists():
         from .self_training_countdown import countdown
 
@@ -156,9 +168,10 @@ def self_train(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"{args.model} has neither countdown.json nor planner.json: give a model that `orchestra.training.sft` wrote"
         )
+    claim(args.out, vars(args), may_change=("out", "split", "engine", "requests"))
     language.write(args.out / "tokenizer")
     asyncio.run(run(args, attempts, width=width))
-    (args.out / "summary.json").write_text(json.dumps(summary(args.out, args.split), indent=1) + "\n", encoding="utf-8")
+    replace_text(args.out / "summary.json", json.dumps(summary(args.out, args.split), indent=1) + "\n")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -26,10 +26,11 @@ AT_ONCE = 64
 
 
 def countdown(args: argparse.Namespace) -> Attempts:
-    """Raises `ConfigError` for a model of another notation, and for a split that Countdown does not have."""
-    read_card(args.model)
+    """Raises `ConfigError` for a model of another notation or without the method, and for a split that Countdown does not have."""
+    card = read_card(args.model)
     splits = {split: _known(split) for split in args.split}
     setup = Setup(method=args.method, window=args.window, temperature=args.temperature, logprobs=True)
+    card.check(args.model, setup)
 
     async def attempts(engine: Engine, split: str, shard: int) -> Sequence[Sequence[Try]]:
         rng = random.Random(f"self-training/{split}/{args.seed}/{shard}")

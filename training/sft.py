@@ -13,7 +13,8 @@ Vocabulary, tokenizer and card come with the rows (`sft_language.py`), the conte
 results blocks, which we inject, are never trained. Every demonstration sees only itself, at positions 0, 1, 2 …, exactly as at
 inference. Weights are kept in fp32, the forward pass runs in bf16 on a GPU, the saved model is bf16.
 
-A run that is started again with the same arguments goes on from its last checkpoint; the number of processes may change. OUT gets
+A run that is started again with the same arguments goes on from its last checkpoint, or says that it is at its end; the number of
+processes may change. OUT gets
 `metrics.jsonl` on the way and `training.json` at the end: arguments, data size, seconds and loss curve; the numbers of the shipped
 model are in its folder. A loss that is no number ends the run, with the rows that led to it in `nan-batch.npz`.
 
@@ -39,14 +40,18 @@ from transformers.utils import logging as transformers_logging
 
 from orchestra.errors import ConfigError
 
-from .sft_checkpoint import CHECKPOINT, Progress, forget_after, load_checkpoint, report, save_checkpoint
+from .arguments import number, whole
+from .memory import first_line, ran_out
+from .run_folder import FACTS, as_json, finished, forget_after, make_folder, replace_text
+from .sft_card import card_of
+from .sft_checkpoint import CHECKPOINT, Progress, load_checkpoint, report, save_checkpoint
 from .sft_data import Mixture, Share, share
 from .sft_language import Language, common
 from .sft_model import build_model, loss_of, make_optimizer, save_model
 from .sft_processes import Processes, joined
+from .versions import check_versions
 
 NAN_BATCH = "nan-batch.npz"
-NO_MEMORY = ("out of memory", "allocate memory")
 NOT_OF_THE_RUN = ("out", "validation", "log_every", "save_every", "accumulate")
 """Arguments that may change when a run goes on: they change nothing that it computes, but for rounding."""
 
@@ -67,17 +72,20 @@ def train(args: argparse.Namespace) -> Progress:
         with joined() as processes:
             return _train(args, processes)
     except RuntimeError as error:
-        # The CPU's allocator and a failed compilation raise no OutOfMemoryError.
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in NO_MEMORY):
+        if not ran_out(error):
             raise
         raise ConfigError(
-            f"out of memory ({str(error).splitlines()[0]}): raise --accumulate (now {args.accumulate}; the result is the same but"
+            f"out of memory ({first_line(error)}): raise --accumulate (now {args.accumulate}; the result is the same but"
             f" for rounding), or lower --batch-tokens (now {args.batch_tokens}), or train a smaller model with --hidden and --layers"
         ) from error
 
 
 def _train(args: argparse.Namespace, processes: Processes) -> Progress:
     device = processes.device
+    arguments = {name: value for name, value in _values(args).items() if name not in NOT_OF_THE_RUN}
+    if ended := finished(args.out, _values(args), may_change=NOT_OF_THE_RUN):
+        _say(processes, f"{args.out} is trained already: remove it to train again")
+        return Progress.of(ended)
     language = common([one.folder for one in args.data] + ([args.validation] if args.validation else []))
     rows = Mixture(args.data, batch_tokens=args.batch_tokens, seed=args.seed, vocabulary=language.size, device=device)
     parts = args.accumulate * processes.size
@@ -89,7 +97,6 @@ def _train(args: argparse.Namespace, processes: Processes) -> Progress:
     held_out = _held_out(args, language, device) if args.validation and processes.first else None
     model = build_model(args, language, width=rows.width).to(device)  # type: ignore[arg-type]
     optimizer = make_optimizer(model, args)
-    arguments = {name: value for name, value in _values(args).items() if name not in NOT_OF_THE_RUN}
     progress = load_checkpoint(args.out, model, optimizer, arguments)
     if processes.first:
         forget_after(args.out, progress.step)
@@ -149,13 +156,22 @@ def _train(args: argparse.Namespace, processes: Processes) -> Progress:
             save_checkpoint(args.out, model, optimizer, progress, arguments)
     if processes.first:
         save_model(model, language, args.out)
+        if language.domain == "countdown":
+            card_of(rows.parts, init=args.init).write(args.out)
         write_facts(args, progress, parameters=parameters, rows=rows, processes=processes)
         (args.out / CHECKPOINT).unlink(missing_ok=True)
     return progress
 
 
 def _held_out(args: argparse.Namespace, language: Language, device: torch.device) -> Mixture:
-    return Mixture([Share(args.validation, 0, 0)], batch_tokens=args.batch_tokens, seed=0, vocabulary=language.size, device=device)
+    return Mixture(
+        [Share(args.validation, 0, 0)],
+        batch_tokens=args.batch_tokens // args.accumulate,
+        seed=0,
+        vocabulary=language.size,
+        device=device,
+        few=True,
+    )
 
 
 def _stop_at_nan(norms: list[Tensor], rows: Mixture, step: int, out: Path, processes: Processes) -> None:
@@ -185,14 +201,13 @@ def write_facts(args: argparse.Namespace, progress: Progress, *, parameters: int
         "torch": torch.__version__,
         **asdict(progress),
     }
-    (args.out / "training.json").write_text(json.dumps(facts, indent=1) + "\n")
+    replace_text(args.out / FACTS, json.dumps(facts, indent=1) + "\n")
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:
     """As JSON has them."""
     shares = [f"{one.folder}:{one.first:g}-{one.last:g}" if one.first + one.last else str(one.folder) for one in args.data]
-    values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
-    return values | {"data": shares[0] if len(shares) == 1 else shares}
+    return as_json(vars(args)) | {"data": shares[0] if len(shares) == 1 else shares}
 
 
 def _say(processes: Processes, text: str) -> None:
@@ -211,20 +226,20 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     data.add_argument("--init", type=Path, help="folder of a model with the rows' tokenizer to go on from")
     data.add_argument("--out", type=Path, required=True, help="folder for the model")
     shape = parser.add_argument_group("model (Llama, heads of 64, tied embeddings; not with --init)")
-    shape.add_argument("--hidden", type=int, help="default: 384")
-    shape.add_argument("--layers", type=int, help="default: 8")
-    shape.add_argument("--intermediate", type=int, help="default: 8/3 of --hidden, rounded to 64")
+    shape.add_argument("--hidden", type=whole(64, multiple_of=64), help="default: 384")
+    shape.add_argument("--layers", type=whole(), help="default: 8")
+    shape.add_argument("--intermediate", type=whole(), help="default: 8/3 of --hidden, rounded to 64")
     optimisation = parser.add_argument_group("optimisation")
-    optimisation.add_argument("--lr", type=float, default=1.5e-3)
-    optimisation.add_argument("--warmup", type=int, default=200, help="steps")
-    optimisation.add_argument("--weight-decay", type=float, default=0.05)
-    optimisation.add_argument("--batch-tokens", type=int, default=131_072, help="of all processes together")
-    optimisation.add_argument("--accumulate", type=int, default=1, help="parts of a batch, for less memory")
-    optimisation.add_argument("--epochs", type=float, default=1.0)
-    optimisation.add_argument("--steps", type=int, help="instead of --epochs")
-    optimisation.add_argument("--seed", type=int, default=0)
-    optimisation.add_argument("--log-every", type=int, default=50, help="steps")
-    optimisation.add_argument("--save-every", type=int, default=1_000, help="steps between checkpoints")
+    optimisation.add_argument("--lr", type=number(above=0), default=1.5e-3)
+    optimisation.add_argument("--warmup", type=whole(0), default=200, help="steps")
+    optimisation.add_argument("--weight-decay", type=number(least=0), default=0.05)
+    optimisation.add_argument("--batch-tokens", type=whole(), default=131_072, help="of all processes together")
+    optimisation.add_argument("--accumulate", type=whole(), default=1, help="parts of a batch, for less memory")
+    optimisation.add_argument("--epochs", type=number(above=0), default=1.0)
+    optimisation.add_argument("--steps", type=whole(), help="instead of --epochs")
+    optimisation.add_argument("--seed", type=whole(0), default=0)
+    optimisation.add_argument("--log-every", type=whole(), default=50, help="steps")
+    optimisation.add_argument("--save-every", type=whole(), default=1_000, help="steps between checkpoints")
     args = parser.parse_args(argv)
     shaped = [name for name in ("hidden", "layers", "intermediate") if getattr(args, name) is not None]
     if args.init and shaped:
@@ -233,9 +248,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--init and --out are the same folder: give another --out")
     if not args.init:
         args.hidden, args.layers = args.hidden or 384, args.layers or 8
-    if args.accumulate < 1:
-        parser.error(f"--accumulate must be at least 1, got {args.accumulate}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(args.out)
+    except ConfigError as error:
+        parser.error(str(error))
     return args
 
 
@@ -244,8 +260,10 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    args = parse()
     try:
-        train(parse())
+        check_versions()
+        train(args)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

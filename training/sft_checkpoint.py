@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 from orchestra.errors import ConfigError
 
+from .run_folder import METRICS, refuse_others
+
 CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.jsonl"
 
 
 @dataclass(kw_only=True)
@@ -28,6 +29,11 @@ class Progress:
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
     """Every `--log-every` steps: step, tokens, loss (mean over the last of them), rate; validation loss where it was measured."""
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """From a `training.json`."""
+        return cls(**{one.name: facts[one.name] for one in fields(cls) if one.name in facts})
 
 
 def save_checkpoint(
@@ -56,32 +62,10 @@ def load_checkpoint(out: Path, model: nn.Module, optimizer: torch.optim.Optimize
     if not zipfile.is_zipfile(path):  # torch raises anything for what is cut short or none of its own
         raise ConfigError(f"{path} is damaged: remove it to begin again")
     state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
-    before = state.get("arguments", {})
-    if others := {name for name in before.keys() | arguments.keys() if before.get(name) != arguments.get(name)}:
-        name = min(others)
-        raise ConfigError(
-            f"{path} is of a run with {name} {before.get(name)!r}, not {arguments.get(name)!r}: give the same arguments to go on, or"
-            " another --out, or remove it to begin again"
-        )
+    refuse_others(out, state.get("arguments", {}), arguments)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return Progress(**state["progress"])
-
-
-def forget_after(out: Path, step: int) -> None:
-    """Metrics of steps that will be taken again."""
-    path = out / METRICS
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _step(line) <= step]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-
-
-def _step(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except ValueError:
-        return float("inf")  # a line that a kill cut short
 
 
 def report(out: Path, entry: Mapping[str, float]) -> None:

@@ -51,8 +51,8 @@ def share(text: str) -> Share:
 
 
 def read_rows(folder: Path, *, vocabulary: int) -> packing.Rows:
-    """All shards of a folder. Raises `ConfigError` for one that holds no rows, damaged ones, or ids beyond the vocabulary."""
-    paths = sorted(folder.glob("*.npz"))
+    """All shards of a folder, or one shard. Raises `ConfigError` where there are no rows, damaged ones, or ids beyond the vocabulary."""
+    paths = [folder] if folder.is_file() else sorted(folder.glob("*.npz"))
     if not paths:
         raise ConfigError(
             f"{folder} holds no .npz shards: make them with `python -m orchestra.training.countdown_demos --out {folder}`"
@@ -62,8 +62,11 @@ def read_rows(folder: Path, *, vocabulary: int) -> packing.Rows:
         raise ConfigError(f"{cut[0]} is damaged: remove it and run the program that made it again")
     try:
         rows = packing.load(paths)
-    except (ValueError, KeyError, OSError, BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, OSError, BadZipFile) as error:
         raise ConfigError(f"the shards of {folder} are damaged or of different widths ({error}): make them again") from error
+    shapes = {array.shape for array in (rows.token_ids, rows.document, rows.trained)}
+    if len(shapes) > 1 or rows.token_ids.ndim != 2:
+        raise ConfigError(f"the shards of {folder} are no packed rows, their arrays have the shapes {shapes}: make them again")
     if not rows.trained.any():
         raise ConfigError(f"no token of {folder} is to be trained: make its shards again")
     if (largest := int(rows.token_ids.max())) >= vocabulary:
@@ -103,7 +106,17 @@ class Mixture:
     what a batch cannot show of small shares, later ones make up for. Narrow rows are padded to the widest.
     """
 
-    def __init__(self, shares: Sequence[Share], *, batch_tokens: int, seed: int, vocabulary: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        shares: Sequence[Share],
+        *,
+        batch_tokens: int,
+        seed: int,
+        vocabulary: int,
+        device: torch.device,
+        few: bool = False,
+    ) -> None:
+        """With `few`, less than a batch of rows is a batch, too. Raises `ConfigError` for rows that cannot be trained on."""
         unweighted = [str(one.folder) for one in shares if not one.first + one.last]
         if 0 < len(unweighted) < len(shares):
             raise ConfigError(
@@ -111,8 +124,10 @@ class Mixture:
             )
         found = [read_rows(one.folder, vocabulary=vocabulary) for one in shares]
         self.width = max(rows.token_ids.shape[1] for rows in found)
-        self.batch = max(1, batch_tokens // self.width)
         self.num_rows = sum(map(len, found))
+        self.batch = max(1, batch_tokens // self.width)
+        if few:
+            self.batch = min(self.batch, self.num_rows)
         self.num_tokens = sum(rows.num_tokens for rows in found)
         self.per_epoch = self.num_rows // self.batch
         if not self.per_epoch:
@@ -129,6 +144,11 @@ class Mixture:
         )
         self._device = device
         self._starts: npt.NDArray[np.int64] | None = None
+
+    @property
+    def parts(self) -> list[packing.Rows]:
+        """All rows, folder by folder."""
+        return [source.rows for source in self._sources]
 
     def plan(self, steps: int) -> None:
         """Settle which rows each step of a run of so many sees."""
@@ -188,8 +208,14 @@ class Rows:
             self.document[chosen].astype(np.int32),
             np.ascontiguousarray(self.trained[chosen]),
         )
-        token_ids, document, trained = (torch.from_numpy(array).to(self.device, non_blocking=True) for array in arrays)
+        token_ids, document, trained = (self._moved(torch.from_numpy(array)) for array in arrays)
         return token_ids, document, trained
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        if self.device.type != "cuda":
+            return tensor
+        # From memory that is not pinned a copy waits for the GPU, and the next step could not be launched meanwhile.
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def save(self, path: Path) -> None:
         packing.Rows(token_ids=self.token_ids, document=self.document, trained=self.trained).save(path)

@@ -18,16 +18,16 @@ from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
+from orchestra.agent.small_planner import CARD
 from orchestra.countdown import tokenizer as countdown
-from orchestra.countdown.model import ModelCard
 from orchestra.errors import ConfigError
 
-from .planner.grammar import CALLS, DEPTH, WIDTH
+from .planner.card import card as planner_card
 from .planner.tokenizer import TEMPLATE
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
 STATISTICS = "statistics.json"
-PLANNER_CARD = "planner.json"
+PLANNER_CARD = CARD
 
 Domain = Literal["countdown", "planner", "other"]
 
@@ -104,12 +104,9 @@ class Language:
             (folder / name).write_text(text, encoding="utf-8")
 
     def write_card(self, folder: Path) -> None:
-        """What a model of this language was trained for, where that is known."""
-        if self.domain == "countdown":
-            ModelCard().write(folder)
-        elif self.domain == "planner":
-            card = {"tools": "orchestra.tools.facts", "format": "llmcompiler", "depth": DEPTH, "width": WIDTH, "calls": CALLS}
-            (folder / PLANNER_CARD).write_text(json.dumps(card) + "\n", encoding="utf-8")
+        """What a model of this language was trained for, where the language says so (`sft_card` reads a Countdown model's off its rows)."""
+        if self.domain == "planner":
+            planner_card().write(folder)
 
 
 def of_countdown() -> Language:

@@ -1,6 +1,9 @@
 """What prefix-trie packing saves on real forked rollouts: tokens forwarded, and training throughput, side by side in one run.
 
     python -m orchestra.evals.benchmarks.packing --problems 16 --group 8 --out evals/recorded/packing-cpu.json
+    python -m orchestra.evals.benchmarks.packing --problems 8 --rollouts evals/recorded/packing-rollouts.jsonl.gz --out packing.json
+
+The second command keeps the rollouts that `packing_speed` trains on, on a GPU, with bf16, several sizes of models and the optimizer's step.
 
 Rollouts are sampled from the shipped model, a group of tries a problem, and trained for one forward and backward pass of the same loss by each
 way of making rows:
@@ -35,7 +38,7 @@ from typing import Any
 
 import torch
 from orchestra.training.attention import at_labels, batch_of, label_columns, label_logprobs
-from orchestra.training.rollout import Rollout, Unit, read_rollouts, rollout_of_attempt, write_rollouts
+from orchestra.training.rollout import Rollout, Unit, rollout_of_attempt
 from orchestra.training.trie import Row, batches, pack
 from transformers import AutoModelForCausalLM
 
@@ -45,6 +48,7 @@ from orchestra.errors import EngineError
 
 from ..problems import from_split
 from .machine import facts
+from .packing_kept import keep, kept
 
 BUDGETS = (256, 1024)
 TEMPERATURES = (1.0, 2.0)
@@ -206,16 +210,16 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8, help="tries of a problem")
     parser.add_argument("--trained", type=int, default=1, help="problems whose rollouts are trained for throughput")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rollouts", type=Path, help="where the rollouts are kept; taken from there when the file exists")
+    parser.add_argument("--rollouts", type=Path, help="where the rollouts are kept (gzipped); taken from there if it exists")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     host = host_from(args, max_requests=256)
     if args.rollouts and args.rollouts.exists():
-        rollouts = list(read_rollouts(args.rollouts))
+        rollouts = kept(args.rollouts)
     else:
         rollouts = asyncio.run(sample(host, problems=args.problems, group=args.group))
         if args.rollouts:
-            write_rollouts(args.rollouts, rollouts)
+            keep(args.rollouts, rollouts)
     torch.set_num_threads(1)
     result: dict[str, Any] = {**facts("torch", "transformers", "vllm"), "model": host.model_name, "engine": host.kind}
     for temperature in TEMPERATURES:

@@ -1,4 +1,4 @@
-"""Countdown on a model that speaks its token language: serial, forked, and policies over both."""
+"""Countdown on a model that speaks its token language: serial, forked or woven, and policies over each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def native_way(args: argparse.Namespace) -> Way:
         argparse.Namespace(engine=args.engine, model=Path(args.model) if args.model is not None else None),
         max_requests=min(_MOST_REQUESTS, at_once),
     )
-    threads = setup.threads + (setup.method == "fork")
+    host.check_setup(setup)
+    threads = setup.threads + (setup.method != "serial")
     return Way(
         label=_label(setup, args.policy),
         settings=settings_of(host, setup, policy=args.policy, caps=caps),
@@ -75,7 +76,7 @@ def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Ca
 def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
     method: Search = args.method or ("serial" if voted else "fork")
     tokens = caps.tokens
-    if caps.span is not None and method == "fork":
+    if caps.span is not None and method != "serial":
         raise ConfigError("a forked search has no limit on its span: give --budget tokens=N, or a smaller --window or --child-beam")
     if caps.span is not None:
         tokens = min(caps.span, tokens or caps.span)  # of one thread they are the same

@@ -54,9 +54,9 @@ class Way:
 def way_of(args: argparse.Namespace, benchmark: Benchmark) -> Way:
     """Raises `ConfigError` for a method that the benchmark or the model does not have, and for a model that is not there."""
     if args.method is not None and args.method not in benchmark.methods:
-        if args.method == "fork":
+        if args.method in ("fork", "weave"):
             raise ConfigError(
-                f"{benchmark.name} has no model that forks by itself: `--method fork` is for Countdown; use `--policy` for many tries at once"
+                f"{benchmark.name} has no model that forks by itself: `--method {args.method}` is for Countdown; use `--policy` for many tries at once"
             )
         raise ConfigError(f"{benchmark.name} is not solved by `--method {args.method}`: use {', '.join(sorted(benchmark.methods))}")
     if speaks_countdown(args, benchmark):

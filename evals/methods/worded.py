@@ -57,6 +57,10 @@ class _Asked:
 def worded_way(args: argparse.Namespace, benchmark: Benchmark) -> Way:
     """Raises `ConfigError` for settings that cannot work and for a model that is not there."""
     method = args.method or "serial"
+    if method in ("fork", "weave"):
+        raise ConfigError(
+            f"`--method {method}` is for Countdown's own model, in its tokens: leave out --chat, --tokenizer and recorded traces"
+        )
     planned = method == "plan"
     caps, policy = caps_from(args), policy_from(args)
     if planned and caps.span is not None:
@@ -64,7 +68,7 @@ def worded_way(args: argparse.Namespace, benchmark: Benchmark) -> Way:
     if args.tools and not planned:
         raise ConfigError("--tools are for `--method plan`")
     if args.join != "all":
-        raise ConfigError("--join is for `--method fork`")
+        raise ConfigError("--join is for `--method fork` and `--method weave`")
     if args.beam is not None:
         raise ConfigError("--beam is for Countdown's own model")
     one = read_policy("self_consistency:n=1")

@@ -63,7 +63,7 @@ def _countdown(name: str, size: int) -> Benchmark:
         read=_read(name),
         grade=arithmetic,
         prompt="countdown",
-        methods=frozenset({"serial", "fork", "plan"}),
+        methods=frozenset({"serial", "fork", "weave", "plan"}),
         citation="Gandhi et al. 2024, arXiv 2404.03683; Pan et al. 2025, arXiv 2504.15466",
     )
 

@@ -5,6 +5,7 @@ from .decision import ChangePlan, Finish
 from .events import AgentEvent, AgentFinished, AgentResult, Joined, PlannerText, PlanReady, Refused
 from .joiner import Joiner, ModelJoiner, OutputJoiner
 from .planner import Brief, Example, Planned, Planner, TextPlanner
+from .small_planner import open_planner, shipped_planner
 from .steering import When
 
 __all__ = [
@@ -28,4 +29,6 @@ __all__ = [
     "Settings",
     "TextPlanner",
     "When",
+    "open_planner",
+    "shipped_planner",
 ]

@@ -163,7 +163,10 @@ class Agent:
             return await self._without_plan(execution, f"no plan could be made: {error}")
         facts: dict[str, Any] = {"findings": planned.findings, "plan_texts": planned.texts}
         if planned.plan is None:
-            message = f"the planner wrote no plan that can be run ({planned.note or 'see below'}):\n{describe(planned.findings)}"
+            message = (
+                planned.refusal
+                or f"the planner wrote no plan that can be run ({planned.note or 'see below'}):\n{describe(planned.findings)}"
+            )
             return replace(await self._without_plan(execution, message), **facts)
         joiner = self._settings.joiner(model) if self._settings.joiner else None
         steering = Steering(

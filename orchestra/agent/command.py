@@ -8,7 +8,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.markup import escape
 
+from ..chat.base import ChatModel
 from ..chat.open import open_chat
 from ..errors import ConfigError
 from ..plan.formats.json_lines import JsonLines
@@ -27,31 +29,39 @@ from ..plan.structure import Shape
 from ..schedule.budget import Budget
 from ..schedule.outcome import Outcome
 from ..schedule.resources import Resources
+from ..tools.facts import FactTable, fact_tools
+from ..tools.facts.names import Names
 from ..tools.load import load_tools
 from ..tools.tool import ToolSet
 from .agent import Agent, Settings
 from .events import AgentResult
+from .facts_planner import refusal
 from .joiner import ModelJoiner
 from .live import LivePlan
 from .planner import Example, TextPlanner
+from .small_planner import open_planner_chat, planner_settings, read_planner_card, shipped_planner
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 with an answer, 1 without one. The answer goes to standard output, everything else to standard error."""
     if args.svg:
         writable(args.svg)
-    tools = tools_of(args)
-    agent_settings, cap = settings(args), budget(args)
+    setup = boxed(args) if in_the_box(args) else brought(args)
+    cap = budget(args)
     console = Console(stderr=True, highlight=False)
-    chat = open_chat(args.model, model=args.model_name, record=args.record)
 
     async def main() -> AgentResult:
-        async with chat:
-            agent = Agent(chat, tools.values(), settings=agent_settings)
+        async with setup.open_chat() as chat:
+            agent = Agent(chat, setup.tools.values(), settings=setup.settings)
             with LivePlan(console) as live:
                 return await agent.run(args.task, budget=cap, journal=args.journal, observer=live.observe)
 
-    result = asyncio.run(main())
+    if setup.refusal is not None:
+        result = AgentResult(answer=None, status="failed", error=setup.refusal)
+    else:
+        if setup.starting:
+            console.print(f"[dim]{escape(setup.starting)}[/]", soft_wrap=True)
+        result = asyncio.run(main())
     if args.svg and result.result is not None:
         states = {id: outcome.status for id, outcome in result.result.outcomes.items()}
         args.svg.write_text(svg(result.result.plan, states), encoding="utf-8")
@@ -64,8 +74,69 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(as_json(result), ensure_ascii=False, indent=1) + "\n")
     elif result.status == "succeeded":
         sys.stdout.write(f"{answer_text(result)}\n")
-    console.print(f"[dim]{cost(result)}[/]", soft_wrap=True)
+    if setup.refusal is None:
+        console.print(f"[dim]{cost(result)}[/]", soft_wrap=True)
     return 0 if result.status == "succeeded" else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a run is made of."""
+
+    open_chat: Callable[[], ChatModel]
+    tools: ToolSet
+    settings: Settings
+    refusal: str | None = None
+    """Why the task need not even be tried."""
+    starting: str = ""
+    """Said where starting the model takes seconds."""
+
+
+def brought(args: argparse.Namespace) -> Setup:
+    """The user's own tools and model. Raises `ConfigError` when one of them is missing."""
+    if args.model is None or not args.tools:
+        missing, given = ("--model", "--tools") if args.tools else ("--tools", "--model")
+        raise ConfigError(
+            f"the following arguments are required: {missing} (with {given}; without both, and with a question about facts, the shipped"
+            " planner answers)"
+        )
+    if args.facts is not None:
+        raise ConfigError("--facts is the table of the shipped planner: leave it out, or leave out --model and --tools")
+    tools, own = tools_of(args), settings(args)
+    chat = open_chat(args.model, model=args.model_name, record=args.record)
+    return Setup(open_chat=lambda: chat, tools=tools, settings=own)
+
+
+def in_the_box(args: argparse.Namespace) -> bool:
+    """Whether the user brings neither model nor tools: then the shipped planner and its facts are asked."""
+    return args.model is None and not args.tools
+
+
+def boxed(args: argparse.Namespace) -> Setup:
+    """The shipped planner, or the one in the folder `--model-name`, with its facts. Raises `ConfigError` for flags that mean nothing to it."""
+    flags = {"--format": args.format != "llmcompiler", "--examples": args.examples, "--constrained": args.constrained}
+    flags["--max-rounds"] = args.max_rounds != Settings().max_rounds
+    if meaningless := [flag for flag, given in flags.items() if given]:
+        raise ConfigError(
+            f"{' and '.join(meaningless)} cannot be given to the shipped planner, which writes plans in one way and asks no joiner: leave"
+            " that out, or bring a model with --model and --tools"
+        )
+    folder = Path(args.model_name) if args.model_name else shipped_planner()
+    table = FactTable.read(args.facts) if args.facts else FactTable.packaged()
+    names = Names(table, read_planner_card(folder).vocabulary)
+    own = planner_settings(names)
+    return Setup(
+        open_chat=lambda: open_planner_chat(folder, record=args.record),
+        tools=ToolSet(fact_tools(table)),
+        settings=dataclasses.replace(
+            own,
+            joiner=None if args.no_joiner else own.joiner,
+            shape=Shape(max_nodes=args.max_nodes),
+            resources=Resources(slots=args.slots),
+        ),
+        refusal=refusal(args.task, names),
+        starting=f"starting {folder.name} …",
+    )
 
 
 def settings(args: argparse.Namespace) -> Settings:
@@ -143,6 +214,7 @@ def as_json(result: AgentResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "usage": dataclasses.asdict(result.usage),
         "findings": [str(finding) for finding in result.findings],
+        "output": to_jsonable_python(run.output, fallback=str, inf_nan_mode="strings") if run else None,
         "plan": run.plan.model_dump(mode="json", exclude_defaults=True) if run else None,
         "outcomes": outcomes(run.outcomes) if run else {},
     }

@@ -53,6 +53,8 @@ class Planned:
     """Nodes that were left out because they could not be run."""
     note: str = ""
     """What was done to make the plan runnable; empty when it was as written."""
+    refusal: str = ""
+    """Why the planner has no plan for this task though it may have written one; empty when it has, or when `findings` say why."""
 
 
 class Planner(Protocol):
@@ -69,6 +71,11 @@ class Example:
     plan: str
 
 
+def task_message(task: str) -> Message:
+    """What a planner's model is told last: small planners are trained on nothing else."""
+    return Message("user", f"Task: {task}")
+
+
 class TextPlanner:
     """Asks a model for a plan in a text format and starts nodes while it writes.
 
@@ -83,6 +90,7 @@ class TextPlanner:
         on_bad_plan: when repairs are used up: "drop" what cannot run and what needs it, put what is left in "sequence", or "fail".
         max_text: longest string in a constrained plan, in characters; a model that never ends one would never end its plan.
         max_tokens: of one plan.
+        seed: of plans that are sampled, at a temperature above 0.
     """
 
     def __init__(
@@ -98,6 +106,7 @@ class TextPlanner:
         max_text: int = 400,
         max_tokens: int = 2048,
         temperature: float = 0.0,
+        seed: int | None = None,
     ) -> None:
         self._model = model
         self._format = format if format is not None else _usual
@@ -109,6 +118,7 @@ class TextPlanner:
         self._max_text = max_text
         self._max_tokens = max_tokens
         self._temperature = temperature
+        self._seed = seed
 
     async def plan(self, brief: Brief) -> Planned:
         format = self._format(brief) if callable(self._format) else self._format
@@ -119,7 +129,7 @@ class TextPlanner:
             max_nodes=brief.shape.max_nodes,
             models=list(brief.models),
         )
-        messages = [Message("system", system), Message("user", f"Task: {brief.task}")]
+        messages = [Message("system", system), task_message(brief.task)]
         texts: list[str] = []
         while True:
             text, parsed = await self._write(messages, brief, format, stream=not texts)
@@ -141,6 +151,7 @@ class TextPlanner:
             messages=messages,
             max_tokens=self._max_tokens,
             temperature=self._temperature,
+            seed=self._seed,
             constraint=self._constraint(brief, format) if self._constrained else None,
             session=brief.session,
             on_text=_both(feed.text if feed else None, brief.on_text),

@@ -8,20 +8,21 @@ from typing import Literal, get_args
 from ..engine import Engine, Sampling
 from ..errors import ConfigError
 from ..thread import Join, Ledger, Limits, Observer, RunTree, ledger, run_tree
-from ..thread.protocols import Apr, AprMarkers, Serial, ThreadProtocol
+from ..thread.protocols import Apr, AprMarkers, Serial, ThreadProtocol, Weaver, WeaverMarkers
 from . import notation
 from .problem import Problem
 from .rules import expression, verify
 
-Method = Literal["serial", "fork"]
+Method = Literal["serial", "fork", "weave"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-
 _FORK_BEAM = 24
+_WINDOWS: dict[Method, int] = {"serial": 160, "fork": 160, "weave": 3_072}
+"""A weaving parent reads all that its children wrote: at the default beams up to 2,700 tokens (300 problems)."""
 
 
 def label(method: str, join: str) -> str:
-    """What tables and pages call a method: "serial", "fork (all)" or "fork (first)"."""
+    """What tables and pages call a method: "serial", "fork (all)", "fork (first)", "weave (all)" …"""
     return method if method == "serial" else f"{method} ({join})"
 
 
@@ -41,6 +42,27 @@ FORK = Apr(
     ),
     child_prompt=notation.child_prompt,
 )
+WEAVE = Weaver(
+    markers=WeaverMarkers(
+        parallel=notation.PARALLEL,
+        parallel_end=notation.PARALLEL_END,
+        outlines=notation.OUTLINES,
+        outlines_end=notation.OUTLINES_END,
+        outline=notation.OUTLINE,
+        thread=notation.THREAD,
+        thread_end=notation.THREAD_END,
+        goal=notation.GOAL,
+        cancelled=notation.CANCELLED,
+        refused=notation.REFUSED,
+        cut=notation.CUT,
+        end=notation.END,
+    ),
+    label=notation.number,
+)
+"""An outline is a number and `a op b`, a thread's words are a child's search."""
+
+_PROTOCOLS: dict[Method, ThreadProtocol] = {"serial": SERIAL, "fork": FORK, "weave": WEAVE}
+_METHOD_OF: dict[str, Method] = {protocol.name: method for method, protocol in _PROTOCOLS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +76,8 @@ class Setup:
     model, if it was trained to choose."""
     child_beam: int = 12
     """Successors visited at each state of a child's search; 0 as above."""
-    window: int = 160
-    """Tokens that one thread's context may hold."""
+    window: int = 0
+    """Tokens that one thread's context may hold. 0 becomes what the method needs: 160, or 3,072 to weave."""
     temperature: float = 0.0
     seed: int | None = None
     tree_tokens: int | None = None
@@ -75,11 +97,18 @@ class Setup:
             raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
         if self.seconds is not None and self.seconds <= 0:
             raise ConfigError(f"`seconds` must be positive, got {self.seconds}")
+        if not self.window:
+            object.__setattr__(self, "window", _WINDOWS[self.method])
 
     @property
     def effective_beam(self) -> int:
         """In the prompt."""
         return self.beam if self.beam is not None else 5 if self.method == "serial" else _FORK_BEAM
+
+    @property
+    def free(self) -> bool:
+        """Whether the model is asked to choose a width itself."""
+        return notation.FREE in ((self.effective_beam,) if self.method == "serial" else (self.effective_beam, self.child_beam))
 
     @property
     def threads(self) -> int:
@@ -89,11 +118,12 @@ class Setup:
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":
             return notation.serial_prompt(problem, beam=self.effective_beam)
-        return notation.fork_prompt(problem, beam=self.effective_beam, child_beam=self.child_beam)
+        prompt = notation.fork_prompt if self.method == "fork" else notation.weave_prompt
+        return prompt(problem, beam=self.effective_beam, child_beam=self.child_beam)
 
     @property
     def protocol(self) -> ThreadProtocol:
-        return SERIAL if self.method == "serial" else FORK
+        return _PROTOCOLS[self.method]
 
     @property
     def limits(self) -> Limits:
@@ -116,7 +146,7 @@ class Attempt:
 
     @property
     def label(self) -> str:
-        return label("serial" if self.tree.protocol == SERIAL.name else "fork", self.tree.join)
+        return label(_METHOD_OF[self.tree.protocol], self.tree.join)
 
     @property
     def correct(self) -> bool:

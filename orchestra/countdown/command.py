@@ -21,6 +21,7 @@ def solve(args: argparse.Namespace) -> int:
     problem = Problem(tuple(args.numbers), args.target)
     setup = setup_from(args)
     host = host_from(args, max_requests=64)
+    host.check_setup(setup)
     host.check([problem])
     console = Console(highlight=False)
     if not problem.solvable:

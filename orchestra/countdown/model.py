@@ -1,13 +1,15 @@
-"""The model shipped with the repository: where it is, and what it was trained for."""
+"""The model shipped with the repository: where it is; and of any Countdown model what it was trained for."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..model_files import shipped_folder
+from .attempt import METHODS, Method, Setup
 
 CARD = "countdown.json"
 SHIPPED = "countdown-6m"
@@ -21,9 +23,31 @@ class ModelCard:
     """Version of `notation.VOCABULARY`; other versions read and write other tokens."""
     sizes: tuple[int, ...] = (3, 4)
     """How many numbers its training problems had."""
+    methods: tuple[Method, ...] = ("serial", "fork")
+    """It was shown how to search so."""
+    free: tuple[Method, ...] = ()
+    """Those of them in which it was shown how to choose a width itself (`notation.FREE`)."""
 
     def write(self, folder: Path) -> None:
         (folder / CARD).write_text(json.dumps(asdict(self)) + "\n")
+
+    def check(self, folder: Path, setup: Setup) -> None:
+        """Raises `ConfigError` for a search that the model of `folder` was never shown."""
+        method = setup.method
+        if method not in self.methods:
+            raise ConfigError(f"{folder} knows {' and '.join(self.methods)}, not {method}: {_TRAINED[method]}")
+        if setup.free and method not in self.free:
+            raise ConfigError(
+                f"{folder} was not shown how to choose a width in `--method {method}`: give `--beam` and `--child-beam` from 1 on, or a model"
+                " whose rows have free widths (`python -m orchestra.training.countdown_demos --help`)"
+            )
+
+
+_TRAINED: dict[Method, str] = {
+    "serial": "give another `--method`, or the `--model` of one that was trained on serial rows (`python -m orchestra.training.countdown_demos`)",
+    "fork": "give another `--method`, or the `--model` of one that was trained on forked rows (`python -m orchestra.training.countdown_demos`)",
+    "weave": "give another `--method`, or the `--model` of one that was trained by `training/recipes/weave.sh`",
+}
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -32,7 +56,12 @@ def read_card(folder: Path) -> ModelCard:
         raise ConfigError(f"there is no model folder {folder}: give one with `--model`")
     try:
         value = json.loads((folder / CARD).read_text())
-        card = ModelCard(notation=value["notation"], sizes=tuple(value["sizes"]))
+        if "methods" not in value:  # cards of the first models, which knew these
+            value["methods"] = ModelCard().methods
+        methods, free = _methods(value["methods"]), _methods(value.get("free", ()))
+        if not methods:
+            raise ValueError(f"no known method among {value['methods']!r}")
+        card = ModelCard(notation=value["notation"], sizes=tuple(value["sizes"]), methods=methods, free=free)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{folder} is no Countdown model (it has no {CARD}): train one with `python -m orchestra.training.sft`, or leave `--model` out"
@@ -46,14 +75,12 @@ def read_card(folder: Path) -> ModelCard:
     return card
 
 
+def _methods(names: Iterable[str]) -> tuple[Method, ...]:
+    """Without those that only a later version of orchestra knows."""
+    known = set(names)
+    return tuple(method for method in METHODS if method in known)
+
+
 def shipped_model() -> Path:
     """The model folder of the source checkout that this package runs from, or `ORCHESTRA_MODEL`."""
-    if named := os.environ.get("ORCHESTRA_MODEL"):
-        return Path(named)
-    folder = Path(__file__).resolve().parents[2] / "models" / SHIPPED
-    if not folder.is_dir():
-        raise ConfigError(
-            f"the model {SHIPPED} ships with the source repository, not with the installed package: clone the repository and give"
-            f" `--model PATH/models/{SHIPPED}` (or set ORCHESTRA_MODEL)"
-        )
-    return folder
+    return shipped_folder(SHIPPED, variable="ORCHESTRA_MODEL", flag="--model")

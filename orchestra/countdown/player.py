@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import notation, search
+from .attempt import WEAVE
 from .problem import Problem
 from .rules import Operation, apply
 
 
 def answer(prompt: Sequence[int]) -> tuple[int, ...]:
-    """What a perfect model writes after `prompt`: a search, a calling block, or the final words after a results block."""
+    """What a perfect model writes after `prompt`: a search, a calling block or outlines, or the final words after what children returned."""
     prompt = tuple(prompt)
     mode, go = prompt[1], prompt.index(notation.GO)
     head = notation.read_numbers(prompt[2 : prompt.index(notation.TARGET)])
@@ -27,9 +28,30 @@ def answer(prompt: Sequence[int]) -> tuple[int, ...]:
         return search.serial(problem, beam=head[0] or 5).token_ids
     if mode == notation.CHILD:
         return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0] or 12).token_ids
+    if mode == notation.WEAVE:
+        return _woven(problem, head[0] or 24, head[1] or 12, prompt[go + 1 :])
     if prompt[-1] == notation.RESULTS_END:
         return search.final_answer([_first_path(prompt[go + 1 : -1])])
     return search.calling_block(search.calls(problem, beam=head[0] or 24))
+
+
+def _woven(problem: Problem, beam: int, child_beam: int, after: Sequence[int]) -> tuple[int, ...]:
+    """`after` is what stands behind the task: nothing, outlines and the head of one thread, or outlines and all threads."""
+    if not after:
+        return search.outline_block(search.calls(problem, beam=beam))
+    shown = after.index(notation.OUTLINES_END) + 1
+    if after[-1] == notation.PARALLEL_END:
+        threads: list[list[int]] = [[]]
+        for token in after[shown:]:
+            threads[-1].append(token)
+            if token == notation.THREAD_END:
+                threads.append([])
+        # A path without its end is malformed: the thread was cut in it.
+        paths = [notation.read_path(words[:-1]) for words in threads]
+        return search.final_answer([tuple(path) if path else None for path in paths])
+    outlines, numbers = WEAVE.outlines(after[:shown]), notation.read_numbers(after[-1:])
+    assert outlines and numbers and 0 < numbers[0] <= len(outlines), notation.text(after)
+    return search.thread_words(search.child(problem, _called(outlines[numbers[0] - 1]), beam=child_beam).token_ids)
 
 
 def _called(spec: Sequence[int]) -> Operation:

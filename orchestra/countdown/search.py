@@ -100,6 +100,19 @@ def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:
     return (*(token for operation in operations for token in (notation.CALL, *notation.call(operation))), notation.WAIT)
 
 
+def outline_block(operations: Sequence[Operation]) -> tuple[int, ...]:
+    """What a weaving parent writes: the moves to explore, numbered from 1."""
+    ids = [notation.PARALLEL, notation.OUTLINES]
+    for number, operation in enumerate(operations, start=1):
+        ids += (notation.OUTLINE, *notation.number(number), *notation.call(operation))
+    return (*ids, notation.OUTLINES_END)
+
+
+def thread_words(token_ids: Sequence[int]) -> tuple[int, ...]:
+    """A child's search as the words of a woven thread: it ends in `</thread>`, because `<end>` is its parent's."""
+    return tuple(notation.THREAD_END if token == notation.END else token for token in token_ids)
+
+
 def final_answer(outcomes: Sequence[tuple[Operation, ...] | None]) -> tuple[int, ...]:
-    """What the parent writes after its results block: the first path that a child returned, or `<none>`."""
+    """What the parent writes after its results block, or its threads: the first path that a child returned, or `<none>`."""
     return _ending(next((path for path in outcomes if path), None))

@@ -38,6 +38,11 @@ class Host:
             known = " or ".join(map(str, card.sizes))
             raise ConfigError(f"{self.model.name} was trained on problems of {known} numbers, got one of {min(strange)}")
 
+    def check_setup(self, setup: Setup) -> None:
+        """Raises `ConfigError` for a search that the model was never shown."""
+        if self.model is not None:
+            read_card(self.model).check(self.model, setup)
+
     @property
     def model_name(self) -> str | None:
         """Its folder's name, or what the server was asked for; None for a server's only model and for the scripted player."""

@@ -165,6 +165,8 @@ def _draw(logits_V: Tensor, sampling: Sampling, random: Random) -> Drawn:
         if sampling.top_p < 1:
             logprobs_V = _nucleus(logprobs_V, sampling.top_p)
         mass_V = logprobs_V.double().exp().cumsum(-1)
+        if not mass_V[-1] > 0:
+            raise RuntimeError("its logits are no numbers")
         token = int(torch.searchsorted(mass_V, random.random() * mass_V[-1], right=True))
     top = min(sampling.top_logprobs, len(logprobs_V))
     return Drawn(token, float(logprobs_V[token]), logprobs_V.topk(top).values.tolist() if top else None)

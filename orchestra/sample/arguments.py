@@ -19,7 +19,7 @@ def add_sample(commands: Commands) -> None:
     countdown = sample.add_argument_group("Countdown")
     countdown.add_argument("--numbers", type=int, nargs="+", metavar="N", help="3 to 6 numbers from 1 to 99")
     countdown.add_argument("--target", type=int, help="10 to 100")
-    countdown.add_argument("--method", choices=["serial", "fork"], help="of each trace (default: serial)")
+    countdown.add_argument("--method", choices=["serial", "fork", "weave"], help="of each trace (default: serial)")
     sample.add_argument("--policy", default=RECOMMENDED, metavar="SPEC", help=f"see `orchestra policies` (default: {RECOMMENDED})")
     model = sample.add_argument_group("model")
     model.add_argument(

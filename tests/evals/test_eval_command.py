@@ -30,7 +30,7 @@ def rows(out: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"]])
+@pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"], ["weave"]])
 def test_an_eval_writes_one_row_a_problem_and_a_report_sums_them_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], method: list[str]
 ) -> None:
@@ -44,7 +44,7 @@ def test_an_eval_writes_one_row_a_problem_and_a_report_sums_them_up(
     (summary,) = (run["summary"] for run in json.loads(capsys.readouterr().out)["runs"])
     assert summary["problems"] == 12 and summary["correct"] == sum(bool(row["correct"]) for row in found)
     assert main(["report", str(tmp_path / "run")]) == 0
-    assert ("serial" if method == ["serial"] else "fork (") in capsys.readouterr().out
+    assert ("serial" if method == ["serial"] else f"{method[0]} (") in capsys.readouterr().out
 
 
 def test_the_same_command_again_runs_only_what_is_owed(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_file_without_problems_is_an_error(
         (["--engine", "tensorrt"], "unknown engine 'tensorrt': use one of auto, vllm, transformers, scripted, or the URL"),
         (["--engine", "transformers", "--model", "/no/such/model"], "there is no model folder /no/such/model"),
         (["--temperature", "-1"], "`temperature` must not be negative, got -1.0"),
-        (["--beam", "100"], "`beam` must lie in 1..99, got 100"),
+        (["--beam", "100"], "`beam` must lie in 1..99, or be 0 for a width that the model chooses, got 100"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(

@@ -165,6 +165,12 @@ def test_the_list_describes_every_benchmark(capsys: pytest.CaptureFixture[str]) 
         ([], "say which benchmark"),
         (["tiny", "--engine", "recorded:made"], "say where the rows go: --out runs/tiny"),
         (["tiny", "--method", "fork"], "tiny has no model that forks by itself"),
+        (["tiny", "--method", "weave"], "`--method weave` is for Countdown"),
+        (
+            ["countdown", "--engine", "http://localhost/v1", "--chat", "--method", "weave"],
+            "is for Countdown's own model, in its tokens",
+        ),
+        (["countdown", "--engine", "scripted", "--method", "weave", "--budget", "span=9"], "has no limit on its span"),
         (["tiny", "--engine", "scripted"], "the scripted engine plays Countdown only"),
         (["tiny", "--engine", "recorded:made", "--size", "4"], "--size is for countdown"),
         (["tiny", "--engine", "recorded:made", "--split", "train"], "--split is for generated Countdown problems"),

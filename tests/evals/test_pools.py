@@ -30,10 +30,10 @@ def sample(out: Path, *options: str, problems: int = 5, traces: int = 3) -> int:
     return main([*command, *options])
 
 
-@pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"]])
+@pytest.mark.parametrize("method", [["serial"], ["fork"], ["fork", "--join", "first"], ["weave"]])
 def test_a_pool_holds_every_trace_of_every_problem(tmp_path: Path, method: list[str]) -> None:
     out = tmp_path / "pool.jsonl.gz"
-    assert sample(out, "--method", *method, "--window", "400", "--beam", "24") == 0
+    assert sample(out, "--method", *method, "--window", "3072", "--beam", "24") == 0
     pool = read_pool(out)
     assert [len(problem.traces) for problem in pool.problems] == [3] * 5
     traces = [trace for problem in pool.problems for trace in problem.traces]

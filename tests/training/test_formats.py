@@ -15,7 +15,6 @@ from orchestra.training.countdown_demos import demonstrations, problems_of
 from orchestra.training.formats import (
     CONVERTERS,
     FORMATS,
-    WEAVER,
     DemoTree,
     Format,
     check_file,
@@ -35,6 +34,7 @@ from orchestra.training.packing import Demonstration, pack
 from orchestra.training.rollout import Unit
 
 from orchestra.countdown import notation
+from orchestra.countdown.attempt import WEAVE
 from orchestra.countdown.problem import Problem, generate
 from orchestra.countdown.rules import verify
 from orchestra.engine import Sampling
@@ -93,7 +93,7 @@ def test_a_childs_prompt_shows_its_parents_outlines_in_one_format_and_only_its_o
         assert unit.prompt.count(notation.CALL) == 1
     for number, unit in enumerate(weaver.units[2:], start=1):
         root = weaver.units[0]
-        assert unit.prompt == (*root.prompt, *root.sampled, *WEAVER.header(number))
+        assert unit.prompt == (*root.prompt, *root.sampled, *WEAVE.header(number))
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -155,7 +155,7 @@ def test_a_parent_that_knows_what_a_lost_child_found_is_a_leak(format: Format) -
 def test_a_thread_that_sees_its_siblings_words_is_no_request_of_its_protocol() -> None:
     tree = solved("weaver", join="all")
     root, first = tree.units[0], tree.units[2]
-    seen = (*root.prompt, *root.sampled, *WEAVER.header(1), *first.sampled, *WEAVER.header(2))
+    seen = (*root.prompt, *root.sampled, *WEAVE.header(1), *first.sampled, *WEAVE.header(2))
     flaws = check_tree(change(tree, 3, prompt=seen))
     assert any("no join of all threads" in flaw for flaw in flaws)
     assert any("nothing is demonstrated after" in flaw for flaw in flaws)
@@ -279,7 +279,7 @@ def test_files_that_are_made_pass_the_check_and_stay_when_made_again(
     command = ["make", "--format", format, "--problems", "3", "--shard-size", "2", "--workers", "1", "--out", str(tmp_path)]
     command += ["--width", width] if width else []
     assert main(command) == 0
-    files = sorted(tmp_path.iterdir())
+    files = sorted(path for path in tmp_path.iterdir() if not path.name.startswith("."))
     assert [file.stem for file in files] == [f"{format}-0000", f"{format}-0001"]
     assert main(["check", *map(str, files)]) == 0
     assert main(["check", "--split", "test", *map(str, files)]) == 1

@@ -13,68 +13,27 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 transformers = pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training import grpo, grpo_policy
+from orchestra.training.grpo_countdown import sample_groups
 from orchestra.training.grpo_lesson import Minibatch, make_lesson
 from orchestra.training.grpo_loss import Objective
-from orchestra.training.grpo_rollouts import sample_groups
 from orchestra.training.grpo_update import BadBatch, Learner, Packing
-from orchestra.training.judge_checkpoint import CHECKPOINT, METRICS
 from orchestra.training.rewards import read_reward
 from orchestra.training.rollout import Facts, Rollout, Unit
+from tiny_policy import WINDOW, arguments, lines, untrained, write_countdown
 
 from orchestra.countdown import Problem, Setup, notation
-from orchestra.countdown.model import ModelCard
-from orchestra.countdown.tokenizer import write_tokenizer
 from orchestra.engine import Engine, Request, Sampling
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.transformers import TransformersEngine
 from orchestra.engine.weights import update_weights
 from orchestra.errors import ConfigError, EngineError
 
-WINDOW = 48
-
-
-def untrained() -> Any:
-    """It knows a few markers and numbers, and writes them at random: calls, waits, ends."""
-    torch.manual_seed(3)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    special = {"bos_token_id": notation.BOS, "eos_token_id": notation.END, "pad_token_id": notation.PAD}
-    config = transformers.LlamaConfig(vocab_size=len(notation.VOCABULARY), max_position_embeddings=WINDOW, **sizes, **special)
-    model = transformers.LlamaForCausalLM(config).eval()
-    with torch.no_grad():
-        model.model.embed_tokens.weight[:, 0] = 1.0
-        model.lm_head.weight[:, 0] = -2.0
-        for token in (notation.CALL, notation.WAIT, notation.NONE, notation.END, notation.ID["+"], *notation.numbers((3, 5, 7))):
-            model.lm_head.weight[token, 0] = 2.0
-    return model
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("policy")
-    untrained().save_pretrained(path)
-    write_tokenizer(path)
-    ModelCard().write(path)
+    write_countdown(path)
     return path
-
-
-def arguments(model: Path, out: Path, *more: str) -> Any:
-    sizes = ("--group", "3", "--problems-per-step", "2", "--size", "3", "--window", str(WINDOW), "--eval-every", "0")
-    fixed = (
-        "--engine",
-        "transformers",
-        "--method",
-        "serial",
-        "--lr",
-        "1e-3",
-        "--warmup",
-        "1",
-        "--reward=-work(price=0.001, max=none, when=always)",
-    )
-    return grpo.parse(["--model", str(model), "--out", str(out), *sizes, *fixed, *more])
-
-
-def lines(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
 
 
 @pytest.mark.parametrize("temperature", [1.0, 1.7])
@@ -128,49 +87,28 @@ def test_the_reward_of_a_bandit_rises() -> None:
     assert right[0] < 0.5 and right[-1] > 0.9
 
 
-def test_a_run_that_was_broken_off_ends_where_an_unbroken_one_ends(folder: Path, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    grpo.train(arguments(folder, whole, "--steps", "4", "--save-every", "2"))
-
-    class PowerCut(Exception):
-        pass
-
-    saves = iter([None, PowerCut()])
-    original = torch.save
-
-    def save_or_fail(*args: object, **options: object) -> None:
-        if error := next(saves):
-            raise error
-        original(*args, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch, "save", save_or_fail)
-        with pytest.raises(PowerCut):
-            grpo.train(arguments(folder, broken, "--steps", "4", "--save-every", "2"))
-    grpo.train(arguments(folder, broken, "--steps", "4", "--save-every", "2"))
-    one, other = (torch.load(out / CHECKPOINT, weights_only=True)["model"] for out in (whole, broken))
-    start = untrained().state_dict()
-    assert max(float((one[name] - tensor).abs().max()) for name, tensor in start.items()) > 1e-3
-    for name, tensor in one.items():
-        assert torch.allclose(tensor, other[name], atol=1e-5)
-    assert [line["step"] for line in lines(broken)] == [1, 2, 3, 4]
-    for a, b in zip(lines(whole), lines(broken), strict=True):
-        assert a["reward"] == pytest.approx(b["reward"]) and a["sampled_tokens"] == b["sampled_tokens"]
-        assert a["loss"] == pytest.approx(b["loss"], abs=1e-4)
-
-
 def test_a_run_reports_what_it_did_and_saves_a_model_that_loads(folder: Path, tmp_path: Path) -> None:
     more = ("--method", "fork", "--kl", "0.01", "--eval-every", "1", "--eval-problems", "2", "--minibatches", "2")
     grpo.train(arguments(folder, tmp_path, "--steps", "1", *more))
     before, step, after = lines(tmp_path)
     assert before["step"] == 0 and after["step"] == 1
-    assert {"accuracy", "work", "span", "children", "problems", "failed"} == set(before["evaluation"])
+    assert {"accuracy", "work", "span", "parallelism", "children", "format_errors", "failed"} <= set(before["evaluation"])
+    histogram = before["evaluation"]["by_children"]
+    assert sum(tries for _, tries in histogram.values()) == before["evaluation"]["problems"] == 2
     assert step["rollouts"] == 6 and step["updates"] == 2 and step["staleness"] == 0
     assert step["reward"] == step["reward/work(price=0.001, when=always)"] == pytest.approx(-0.001 * step["work"])
     assert step["sampler_kl"] < 1e-6 < step["policy_kl"]
-    assert {"parallelism", "format_errors", "clip_share", "grad_norm", "reference_kl", "silent_share", "dropped"} <= set(step)
+    assert {"parallelism", "format_errors", "refused", "explored", "clip_share", "grad_norm", "reference_kl"} <= set(step)
+    assert {"silent_share", "dropped"} <= set(step)
+    assert step["packed_tokens_per_second"] > step["trained_tokens_per_second"] > 0 < step["sampled_tokens_per_second"]
     assert json.loads((tmp_path / grpo.FACTS).read_text())["steps"] == 1
     grpo_policy.load_policy(tmp_path, attention="sdpa", device=torch.device("cpu"))
+
+
+def test_a_policy_may_choose_its_own_width(folder: Path, tmp_path: Path) -> None:
+    grpo.train(arguments(folder, tmp_path, "--steps", "1", "--method", "fork", "--beam", "0", "--child-beam", "0"))
+    (step,) = lines(tmp_path)
+    assert step["rollouts"] == 6 and step["children"] > 0 and step["sampler_kl"] < 1e-6
 
 
 def test_steps_without_a_signal_change_nothing_and_are_reported(folder: Path, tmp_path: Path) -> None:

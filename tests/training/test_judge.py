@@ -94,7 +94,7 @@ def test_training_goes_on_from_its_checkpoint_to_where_an_unbroken_run_ends(
         with pytest.raises(PowerCut):
             judge.train(broken, pool)
     other = judge.parse(args_for(broken.out, "--steps", "8", "--batch", "8", "--save-every", "2"))
-    with pytest.raises(ConfigError, match="a run with steps 6, not 8: give the same arguments"):
+    with pytest.raises(ConfigError, match="a run with --steps 6, not 8: give the same arguments"):
         judge.train(other, pool)
     judge.train(broken, pool)
     assert (broken.out / "model.safetensors").read_bytes() == (whole.out / "model.safetensors").read_bytes()
@@ -181,12 +181,42 @@ def test_pools_that_no_judge_can_learn_from_are_refused_with_the_next_step(tmp_p
     assert "nowhere" in no_folder
 
 
+def test_a_loss_that_is_no_number_stops_the_run_and_saves_its_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([1.0, float("nan"), 1.0])
+    monkeypatch.setattr(judge, "focal_loss", lambda *given, **options: focal_loss(*given, **options) * next(losses))
+    args = judge.parse(args_for(tmp_path / "judge", "--steps", "6", "--batch", "8", "--save-every", "3"))
+    with pytest.raises(ConfigError, match=r"no number at step 2: its questions are in .*nan-batch.json.*or lower --lr"):
+        judge.train(args, telling_pool(12))
+    asked = json.loads((args.out / "nan-batch.json").read_text())
+    assert len(asked) == 8 and {"problem", "traces", "length", "row"} == asked[0].keys()
+    assert not (args.out / CHECKPOINT).exists() and not (args.out / "config.json").exists()
+
+
+def test_out_of_memory_names_what_to_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*given: object, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(judge, "focal_loss", too_large)
+    with pytest.raises(ConfigError, match=r"Tried to allocate 2 GiB.*--batch \(now 8\) or --max-length \(now 128\).*--hidden"):
+        judge.train(judge.parse(args_for(tmp_path, "--steps", "2", "--batch", "8")), telling_pool(12))
+
+
+def test_a_trained_judge_is_neither_trained_again_nor_overwritten(tmp_path: Path) -> None:
+    args = judge.parse(args_for(tmp_path, "--steps", "2", "--batch", "8"))
+    last = judge.train(args, telling_pool(12))
+    before = (tmp_path / "model.safetensors").read_bytes()
+    assert judge.train(args, telling_pool(12)) == last
+    with pytest.raises(ConfigError, match="is of a run with --batch 8, not 4: give the same arguments, or another --out"):
+        judge.train(judge.parse(args_for(tmp_path, "--steps", "2", "--batch", "4")), telling_pool(12))
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
         (("--held-out", "1"), "a share between 0 and 1"),
         (("--held-out", "0.5", "--fold", "2"), "beyond the last problem"),
-        (("--fold", "-1"), "beyond the last problem"),
+        (("--fold", "-1"), "--fold: must be at least 0"),
         (("--vocabulary", "100"), "260 tokens at least"),
         (("--vocabulary", "512", "--init", "x"), "no --init"),
     ],

@@ -32,6 +32,7 @@ from orchestra.training.rewards import (
     parallel_r1_stage2,
     redundancy,
     span,
+    wasted,
     width,
     work,
 )
@@ -210,6 +211,7 @@ def test_children_that_are_there_only_to_be_counted_can_be_gated() -> None:
         (work, facts(work=1500), 0.15),
         (work, facts(work=9000), 0.3),
         (span, facts(span=400), 0.04),
+        (wasted, facts(wasted=300), 0.03),
         (children, facts(children=500), 0.05),
     ],
 )
@@ -217,7 +219,7 @@ def test_prices_are_linear_up_to_their_cap_and_only_right_answers_pay(
     price: Callable[..., Reward], of: Any, expected: float
 ) -> None:
     assert value(price(price=0.0001, max=0.3), of) == pytest.approx(expected)
-    wrong = facts(correct=False, work=of.work, span=of.span, children=of.children)
+    wrong = facts(correct=False, work=of.work, span=of.span, wasted=of.wasted, children=of.children)
     assert value(price(price=0.0001, max=0.3), wrong) == 0
     assert value(price(price=0.0001, max=0.3, when="always"), wrong) == pytest.approx(expected)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import random
@@ -14,7 +15,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import self_training, self_training_planner
+from orchestra.training import self_training, self_training_countdown, self_training_planner
 from orchestra.training.formats import check_file
 from orchestra.training.packing import Demonstration, Rows, load
 from orchestra.training.planner.check import Checker
@@ -97,6 +98,33 @@ def test_an_engine_that_fails_leaves_no_shard_and_says_why(
     assert "the server is gone" in capsys.readouterr().err and not list(tmp_path.glob("*.npz"))
     assert self_training.main(countdown(tmp_path, "--split", "wider")) == 1
     assert "Countdown's splits are" in capsys.readouterr().err
+
+
+def test_shards_stay_when_the_engine_dies_and_the_next_run_makes_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(self_training, "open_engine", lambda spec, **options: ScriptedEngine(player.answer))
+    assert self_training.main(countdown(tmp_path / "unbroken")) == 0
+    alive = self_training_countdown.countdown
+
+    def dying(args: argparse.Namespace) -> self_training.Attempts:
+        attempts = alive(args)
+
+        async def some(engine: Engine, split: str, shard: int) -> Sequence[Sequence[Try]]:
+            return [[Try((), False, False, 0, "the server is gone")]] * 2 if shard else await attempts(engine, split, shard)
+
+        return some
+
+    with monkeypatch.context() as patch:
+        patch.setattr(self_training_countdown, "countdown", dying)
+        assert self_training.main(countdown(tmp_path / "broken")) == 1
+    assert "2 of the 2 tries of train-0001 failed (the server is gone)" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "broken").glob("*.npz")] == ["train-0000.npz"]
+    assert self_training.main(countdown(tmp_path / "broken")) == 0
+    for whole in sorted((tmp_path / "unbroken").glob("*.npz")):
+        assert (tmp_path / "broken" / whole.name).read_bytes() == whole.read_bytes()
+    assert self_training.main(countdown(tmp_path / "broken", "--seed", "1")) == 1
+    assert "is of a run with --seed 0, not 1" in capsys.readouterr().err
 
 
 def test_a_plan_counts_when_it_ran_to_the_answer_without_a_wasted_call(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ def test_training_resumes_from_its_checkpoint_and_ends_where_an_unbroken_run_end
     args = sft.parse(tiny(data, "--batch-tokens", "512", "--steps", "6", "--log-every", "2", "--warmup", "1", "--save-every", "2"))
     unbroken = sft.train(args)
     whole = (args.out / "model.safetensors").read_bytes()
+    args.out = args.out.with_name("broken-off")
+    args.out.mkdir()
 
     class PowerCut(Exception):
         pass

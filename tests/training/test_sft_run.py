@@ -132,10 +132,47 @@ def test_a_checkpoint_of_other_arguments_or_a_cut_one_is_refused(data: Path, mon
         patch.setattr(sft, "_stop_at_nan", lambda norms, rows, step, out, processes: step == 4 and power_cut())
         with pytest.raises(KeyboardInterrupt):
             sft.train(sft.parse(arguments(data, "out", "--save-every", "2")))
-    with pytest.raises(ConfigError, match=r"is of a run with lr 0.0015, not 0.1: give the same arguments"):
+    with pytest.raises(ConfigError, match=r"is of a run with --lr 0.0015, not 0.1: give the same arguments"):
         sft.train(sft.parse(arguments(data, "out", "--lr", "0.1")))
     sft.train(sft.parse(arguments(data, "out", "--log-every", "4", "--accumulate", "2")))
     assert [entry["step"] for entry in json.loads((data / "out" / "training.json").read_text())["curve"]] == [2, 4]
-    (data / "out" / "checkpoint.pt").write_bytes(b"cut")
+    (data / "cut").mkdir()
+    (data / "cut" / "checkpoint.pt").write_bytes(b"cut")
     with pytest.raises(ConfigError, match="is damaged: remove it to begin again"):
+        sft.train(sft.parse(arguments(data, "cut")))
+
+
+def test_a_trained_model_is_neither_trained_again_nor_overwritten(data: Path) -> None:
+    first = sft.train(sft.parse(arguments(data, "out")))
+    before = (data / "out" / "model.safetensors").read_bytes()
+    assert sft.train(sft.parse(arguments(data, "out"))) == first
+    with pytest.raises(ConfigError, match=r"is of a run with --seed 0, not 1: give the same arguments, or another --out"):
+        sft.train(sft.parse(arguments(data, "out", "--seed", "1")))
+    for name in ("training.json", "metrics.jsonl"):
+        (data / "out" / name).unlink()
+    with pytest.raises(ConfigError, match=r"holds a model of something else, which would be overwritten: give another --out"):
         sft.train(sft.parse(arguments(data, "out")))
+    assert (data / "out" / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_that_is_killed_goes_on_from_its_checkpoint(data: Path) -> None:
+    often = ("--steps", "6", "--log-every", "1", "--save-every", "1")
+    sft.train(sft.parse(arguments(data, "unbroken", *often)))
+    command = [sys.executable, "-m", "orchestra.training.sft", *arguments(data, "killed", *often)]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        next(line for line in run.stderr if line.startswith('{"step": 3'))
+        run.kill()
+    assert not (data / "killed" / "training.json").exists()
+    resumed = sft.train(sft.parse(arguments(data, "killed", *often)))
+    assert [entry["step"] for entry in resumed.curve] == [1, 2, 3, 4, 5, 6]
+    assert losses(data / "killed") == pytest.approx(losses(data / "unbroken"), abs=1e-3)
+    lines = (data / "killed" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_held_out_rows_that_are_fewer_than_a_batch_are_measured(data: Path) -> None:
+    (data / "few").mkdir()
+    pack([Demonstration((1, 3, 10), tuple(range(20, 40)))], width=64).save(data / "few" / "rows-0000.npz")
+    done = sft.train(sft.parse(arguments(data, "out", "--validation", str(data / "few"))))
+    assert done.curve[-1]["validation_loss"] > 0

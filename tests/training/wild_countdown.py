@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from hypothesis import strategies as st
 
 from orchestra.countdown import notation, player, search
-from orchestra.countdown.attempt import Attempt, Setup, attempt
+from orchestra.countdown.attempt import Attempt, Method, Setup, attempt
 from orchestra.countdown.problem import Problem
 from orchestra.engine import Request
 from orchestra.engine.scripted import Script, ScriptedEngine
@@ -18,17 +18,23 @@ from orchestra.errors import EngineError
 PROBLEM = Problem((3, 5, 7, 11), 24)
 
 SEEDS = st.integers(0, 10**6)
-SETUPS = st.builds(
-    Setup,
-    method=st.sampled_from(["fork", "fork", "serial"]),
-    join=st.sampled_from(["all", "first"]),
-    beam=st.integers(1, 8),
-    child_beam=st.integers(1, 5),
-    window=st.integers(40, 200),
-    tree_tokens=st.none() | st.integers(20, 400),
-    seconds=st.none() | st.floats(5, 200),
-    logprobs=st.just(True),
-)
+
+
+def _setups(methods: list[Method], windows: st.SearchStrategy[int]) -> st.SearchStrategy[Setup]:
+    return st.builds(
+        Setup,
+        method=st.sampled_from(methods),
+        join=st.sampled_from(["all", "first"]),
+        beam=st.integers(1, 8),
+        child_beam=st.integers(1, 5),
+        window=windows,
+        tree_tokens=st.none() | st.integers(20, 400),
+        seconds=st.none() | st.floats(5, 200),
+        logprobs=st.just(True),
+    )
+
+
+SETUPS = _setups(["fork", "serial"], st.integers(40, 200)) | _setups(["weave"], st.integers(60, 450))
 
 
 def wild(seed: int, *, outages: bool = False) -> Callable[[Sequence[int]], Script]:
@@ -45,8 +51,11 @@ def wild(seed: int, *, outages: bool = False) -> Callable[[Sequence[int]], Scrip
             except (AssertionError, StopIteration, ValueError):  # the player is not made for nonsense
                 ids = (notation.NONE, notation.END)
         elif shape < 0.8:
-            twice = notation.call(rng.choice(search.calls(PROBLEM, beam=8)))
+            operation = rng.choice(search.calls(PROBLEM, beam=8))
+            twice = notation.call(operation)
             ids = (*ids[:3], notation.CALL, *twice, notation.CALL, *twice, notation.CALL, *ids[3:], notation.WAIT)
+            if prompt[1] == notation.WEAVE:
+                ids = (notation.ID["7"], *search.outline_block([operation] * 3))
         error = EngineError("the connection dropped") if outages and rng.random() < 0.15 else None
         return Script(token_ids=ids, logprobs=[-rng.random() for _ in ids], error=error)
 

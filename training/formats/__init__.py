@@ -4,7 +4,6 @@
     convert.py    the same search as a tree of units in each format
     demo.py       such a tree, as data and as JSON lines
     expected.py   what a flawless model writes after a prompt, from the prompt alone
-    woven.py      rollouts of weavers, for rewards
     check.py      validity, leak and split checks of trees and of packed rows
 
     python -m orchestra.training.formats make --format weaver --problems 10000 --out data/weaver
@@ -14,16 +13,14 @@ A format is "serial" (no fork), "apr" (children with a fresh context) or "weaver
 """
 
 from .check import Report, check_file, check_tree, check_unit
-from .convert import CONVERTERS, WEAVER, protocol_of, to_apr, to_serial, to_weaver
+from .convert import CONVERTERS, protocol_of, to_apr, to_serial, to_weaver
 from .demo import FORMATS, DemoTree, Format, read_trees, write_trees
 from .expected import expected
 from .search import Search, fates, searched
-from .woven import woven_rollout
 
 __all__ = [
     "CONVERTERS",
     "FORMATS",
-    "WEAVER",
     "DemoTree",
     "Format",
     "Report",
@@ -39,6 +36,5 @@ __all__ = [
     "to_apr",
     "to_serial",
     "to_weaver",
-    "woven_rollout",
     "write_trees",
 ]

@@ -20,6 +20,8 @@ from pathlib import Path
 from orchestra.countdown.problem import SPLITS
 from orchestra.errors import OrchestraError
 
+from ..arguments import whole
+from ..run_folder import claim
 from .check import SHOWN, Report, check_file
 from .demo import FORMATS
 from .make import make
@@ -30,12 +32,12 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("make", help="write demonstrations of symbolic search")
     making.add_argument("--format", choices=FORMATS, required=True)
-    making.add_argument("--problems", type=int, default=10_000)
+    making.add_argument("--problems", type=whole(), default=10_000)
     making.add_argument("--out", type=Path, required=True, help="folder for the files; files that are there stay")
-    making.add_argument("--width", type=int, help="write packed rows of so many tokens instead of trees")
-    making.add_argument("--seed", type=int, default=0)
-    making.add_argument("--shard-size", type=int, default=5_000, help="problems in a file")
-    making.add_argument("--workers", type=int, default=os.cpu_count())
+    making.add_argument("--width", type=whole(8), help="write packed rows of so many tokens instead of trees")
+    making.add_argument("--seed", type=whole(0), default=0)
+    making.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a file")
+    making.add_argument("--workers", type=whole(), default=os.cpu_count())
     checking = commands.add_parser("check", help="find flaws in files of demonstrations")
     checking.add_argument("files", type=Path, nargs="+")
     for command in (making, checking):
@@ -53,8 +55,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def made(args: argparse.Namespace) -> Iterator[Report]:
-    """Make a file for each shard that is not there yet."""
-    args.out.mkdir(parents=True, exist_ok=True)
+    """Make a file for each shard that is not there yet. Raises `ConfigError` for a folder of another run."""
+    # One note a format, because several may share a folder; hidden, so that `check FOLDER/*` takes data alone.
+    claim(args.out, vars(args), may_change=("command", "out", "workers"), note=f".{args.format}.json")
     shards = range(-(-args.problems // args.shard_size))
     paths = [args.out / f"{args.format}-{index:04d}.{'npz' if args.width else 'jsonl'}" for index in shards]
     with ProcessPoolExecutor(args.workers) as pool:

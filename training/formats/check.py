@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from .. import packing
 from ..rollout import Unit
 from .demo import DemoTree, read_trees
 from .expected import expected
+from .followed import whole_visits
 from .replay import differences
 
 SHOWN = 5
@@ -64,7 +66,7 @@ def check_file(path: Path, *, split: Split = "train") -> Report:
         raise ConfigError(f"{path} is neither .jsonl (trees) nor .npz (packed rows): only these can be checked")
     try:
         rows = packing.load([path])
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ConfigError(f"{path} holds no packed rows ({error}): make it again") from error
     return check_rows(path, rows, split=split)
 
@@ -105,14 +107,17 @@ def check_unit(unit: Unit, *, split: Split = "train", whole: bool = True, proble
     """The flaws of one unit: of another split or problem, or with a target that does not follow from its prompt. Where it is not `whole` the
     target may be any beginning of what follows."""
     try:
-        asked, target = expected(unit.prompt)
+        asked, target = expected(unit.prompt, unit.sampled)
     except ProblemError as error:
         return [str(error)]
     if asked.split != split:
         return [f"problem {asked.key} belongs to the {asked.split} split, not to {split}"]
     if problem is not None and asked != problem:
         return [f"the prompt poses {asked.key}, the demonstration is of {problem.key}"]
-    if unit.sampled != (target if whole else target[: len(unit.sampled)]):
+    written = unit.sampled
+    if not whole and notation.FREE in (notation.read_numbers(unit.prompt[2:3]) or ()):
+        written = whole_visits(written)
+    if written != (target if whole else target[: len(written)]):
         return [f"the target does not follow from the prompt: {notation.text(unit.sampled)}, expected {notation.text(target)}"]
     return []
 

@@ -5,40 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orchestra.countdown import notation, search
-from orchestra.countdown.attempt import FORK, SERIAL
-from orchestra.countdown.rules import Operation
+from orchestra.countdown.attempt import FORK, SERIAL, WEAVE
 from orchestra.thread import Join
 from orchestra.thread.protocols import ThreadProtocol
-from orchestra.thread.protocols.weaver import Weaver, WeaverMarkers
 
 from ..rollout import Unit
 from .demo import DemoTree, Format
 from .search import Ended, Search
 
-WEAVER = Weaver(
-    markers=WeaverMarkers(
-        parallel=notation.PARALLEL,
-        parallel_end=notation.PARALLEL_END,
-        outlines=notation.OUTLINES,
-        outlines_end=notation.OUTLINES_END,
-        outline=notation.OUTLINE,
-        thread=notation.THREAD,
-        thread_end=notation.THREAD_END,
-        goal=notation.GOAL,
-        cancelled=notation.CANCELLED,
-        refused=notation.REFUSED,
-        cut=notation.CUT,
-        end=notation.END,
-    ),
-    label=notation.number,
-)
-"""The weaver of Countdown: an outline is a number and `a op b`, a thread's words are a child's search."""
-
 Converter = Callable[[Search, Sequence[Ended], Join], DemoTree]
 
 
 def protocol_of(format: Format) -> ThreadProtocol:
-    protocols: dict[Format, ThreadProtocol] = {"serial": SERIAL, "apr": FORK, "weaver": WEAVER}
+    protocols: dict[Format, ThreadProtocol] = {"serial": SERIAL, "apr": FORK, "weaver": WEAVE}
     return protocols[format]
 
 
@@ -66,33 +45,20 @@ def to_apr(found: Search, children: Sequence[Ended], join: Join) -> DemoTree:
 def to_weaver(found: Search, children: Sequence[Ended], join: Join) -> DemoTree:
     """Children after their parent's outlines; the parent reads all that they wrote."""
     prompt = notation.weave_prompt(found.problem, beam=found.beam, child_beam=found.child_beam)
-    outlines = outline_block(found.operations)
-    words = [thread_words(child.token_ids) for child in children]
-    block = WEAVER.block([(child.fate, said) for child, said in zip(children, words, strict=True)])
+    outlines = search.outline_block(found.operations)
+    words = [search.thread_words(child.token_ids) for child in children]
+    block = WEAVE.block([(child.fate, said) for child, said in zip(children, words, strict=True)])
     units = [
         Unit(prompt, outlines, (), "0"),
         Unit((*prompt, *outlines, *block), search.final_answer([child.path for child in children]), (), "0"),
     ]
     for i, said in enumerate(words):
         if said:
-            units.append(Unit((*prompt, *outlines, *WEAVER.header(i + 1)), said, (), f"0.{i}"))
+            units.append(Unit((*prompt, *outlines, *WEAVE.header(i + 1)), said, (), f"0.{i}"))
     return _tree("weaver", found, children, join, units)
 
 
 CONVERTERS: dict[Format, Converter] = {"serial": to_serial, "apr": to_apr, "weaver": to_weaver}
-
-
-def outline_block(operations: Sequence[Operation]) -> tuple[int, ...]:
-    """What a weaving parent writes: the moves to explore, numbered from 1."""
-    ids = [notation.PARALLEL, notation.OUTLINES]
-    for number, operation in enumerate(operations, start=1):
-        ids += (notation.OUTLINE, *notation.number(number), *notation.call(operation))
-    return (*ids, notation.OUTLINES_END)
-
-
-def thread_words(token_ids: Sequence[int]) -> tuple[int, ...]:
-    """A child's search as the words of a thread: it ends in `</thread>`, because `<end>` is its parent's."""
-    return tuple(notation.THREAD_END if token == notation.END else token for token in token_ids)
 
 
 def _tree(format: Format, found: Search, children: Sequence[Ended], join: Join, units: Sequence[Unit]) -> DemoTree:

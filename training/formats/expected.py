@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestra.countdown import notation, search
+from orchestra.countdown.attempt import WEAVE
 from orchestra.countdown.problem import Problem
-from orchestra.countdown.rules import Operation, apply, verify
+from orchestra.countdown.rules import Operation, verify
 from orchestra.errors import ProblemError
 
-from .convert import WEAVER, outline_block, thread_words
+from ..countdown_format import called
+from .followed import Followed, calling_block
 
 _OUTCOMES = (notation.GOAL, notation.NONE, notation.CANCELLED, notation.REFUSED, notation.CUT)
 
 
-def expected(prompt: Sequence[int]) -> tuple[Problem, tuple[int, ...]]:
-    """The problem that `prompt` poses and the tokens that follow. Raises `ProblemError` for a prompt that no run could hold."""
+def expected(prompt: Sequence[int], written: Sequence[int] = ()) -> tuple[Problem, tuple[int, ...]]:
+    """The problem that `prompt` poses and the tokens that follow. Where it leaves widths and order to the model, they are those of what was
+    `written`, as far as that is legal. Raises `ProblemError` for a prompt that no run could hold."""
     prompt = tuple(prompt)
     if notation.GO not in prompt:
         raise _strange(prompt, "it has no <go>")
@@ -30,6 +33,8 @@ def expected(prompt: Sequence[int]) -> tuple[Problem, tuple[int, ...]]:
         case notation.SERIAL if len(beams) == 1:
             if head != notation.serial_prompt(problem, beam=beams[0]) or after:
                 raise _strange(prompt, "it is not as `serial_prompt` writes it")
+            if beams[0] == notation.FREE:
+                return problem, search.serial(problem, beam=0, visits=Followed(written, numbers=len(problem.numbers))).token_ids
             return problem, search.serial(problem, beam=beams[0]).token_ids
         case notation.CHILD if len(beams) == 1 and notation.CALL in head and not after:
             operation = called(problem, head[head.index(notation.CALL) + 1 : -1])
@@ -38,11 +43,14 @@ def expected(prompt: Sequence[int]) -> tuple[Problem, tuple[int, ...]]:
             parent = notation.fork_prompt(problem, beam=1, child_beam=beams[0])
             if head != notation.child_prompt(parent, notation.call(operation)):
                 raise _strange(prompt, "it is not as `child_prompt` writes it")
+            if beams[0] == notation.FREE:
+                own = Followed(written, numbers=len(problem.numbers), below=1)
+                return problem, search.child(problem, operation, beam=0, visits=own).token_ids
             return problem, search.child(problem, operation, beam=beams[0]).token_ids
         case notation.FORK if len(beams) == 2:
             if head != notation.fork_prompt(problem, beam=beams[0], child_beam=beams[1]):
                 raise _strange(prompt, "it is not as `fork_prompt` writes it")
-            return problem, _forked(problem, beams[0], after)
+            return problem, _forked(problem, beams[0], after, written)
         case notation.WEAVE if len(beams) == 2:
             if head != notation.weave_prompt(problem, beam=beams[0], child_beam=beams[1]):
                 raise _strange(prompt, "it is not as `weave_prompt` writes it")
@@ -58,33 +66,15 @@ def _task(head: tuple[int, ...]) -> tuple[Problem, list[int]]:
     end = head.index(notation.CALL) if notation.CALL in head else len(head) - 1
     beams, target = notation.read_numbers(head[2:task]), notation.read_numbers(head[task + 1 : listed])
     numbers = notation.read_numbers(head[listed + 1 : end])
-    if not (beams and all(0 < beam < 100 for beam in beams) and target and len(target) == 1 and numbers):
+    if not (beams and all(0 <= beam < 100 for beam in beams) and target and len(target) == 1 and numbers):
         raise _strange(head, "its beams, target or numbers are no numbers")
     return Problem(tuple(numbers), target[0]), beams
 
 
-def called(problem: Problem, spec: Sequence[int]) -> Operation | None:
-    """The operation of `a op b`, if both numbers are there and its result is one that the rules allow and the notation can write."""
-    place = next((i for i, token in enumerate(spec) if token in notation.OPS), None)
-    if place is None:
-        return None
-    left, right = notation.read_numbers(spec[:place]), notation.read_numbers(spec[place + 1 :])
-    if not (left and right and len(left) == len(right) == 1):
-        return None
-    rest = list(problem.numbers)
-    for operand in (*left, *right):
-        if operand not in rest:
-            return None
-        rest.remove(operand)
-    op = notation.OPS[spec[place]]
-    result = apply(left[0], op, right[0])
-    return None if result is None or result > notation.MAX_VALUE else Operation(left[0], op, right[0], result)
-
-
-def _forked(problem: Problem, beam: int, after: tuple[int, ...]) -> tuple[int, ...]:
-    operations = search.calls(problem, beam=beam)
+def _forked(problem: Problem, beam: int, after: tuple[int, ...], written: Sequence[int]) -> tuple[int, ...]:
     if not after:
-        return search.calling_block(operations)
+        free = beam == notation.FREE
+        return calling_block(problem, written) if free else search.calling_block(search.calls(problem, beam=beam))
     if after[0] != notation.RESULTS or after[-1] != notation.RESULTS_END or len(after) < 3 or after[1] not in _OUTCOMES:
         raise _strange(after, "no block of results")
     outcomes: list[list[int]] = []
@@ -92,22 +82,22 @@ def _forked(problem: Problem, beam: int, after: tuple[int, ...]) -> tuple[int, .
         if token in _OUTCOMES:
             outcomes.append([])
         outcomes[-1].append(token)
-    if len(outcomes) != len(operations):
-        raise _strange(after, f"{len(outcomes)} outcomes of {len(operations)} calls")
+    if beam != notation.FREE and len(outcomes) != (called_for := len(search.calls(problem, beam=beam))):
+        raise _strange(after, f"{len(outcomes)} outcomes of {called_for} calls")
     return search.final_answer([_path(problem, outcome) for outcome in outcomes])
 
 
 def _woven(problem: Problem, beam: int, child_beam: int, after: tuple[int, ...]) -> tuple[int, ...]:
     operations = search.calls(problem, beam=beam)
-    outlines = outline_block(operations)
+    outlines = search.outline_block(operations)
     if not after:
         return outlines
     if after[: len(outlines)] != outlines:
         raise _strange(after, "its outlines are not the most promising moves")
     rest = after[len(outlines) :]
-    headers = {WEAVER.header(number): operation for number, operation in enumerate(operations, start=1)}
+    headers = {WEAVE.header(number): operation for number, operation in enumerate(operations, start=1)}
     if rest in headers:
-        return thread_words(search.child(problem, headers[rest], beam=child_beam).token_ids)
+        return search.thread_words(search.child(problem, headers[rest], beam=child_beam).token_ids)
     return search.final_answer([_path(problem, words) for words in _threads(rest, list(headers))])
 
 

@@ -27,7 +27,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from orchestra.errors import OrchestraError
+
+from ..arguments import whole
 from ..packing import pack
+from ..run_folder import claim, replace_text
 from .check import Checker
 from .grammar import SPLITS, Split
 from .task import PlanningTask, tasks
@@ -35,6 +39,7 @@ from .tokenizer import VOCABULARY, Encoder, train_tokenizer, write_tokenizer
 
 WIDTH = 512
 """Tokens in a row, and in the model's context. Longer tasks, about one in a hundred thousand, are left out."""
+MOST_TOKENS = 65_536
 TOKENIZER_SEED = -1
 """Of the tasks that the tokenizer is trained on."""
 
@@ -126,7 +131,15 @@ def make_tokenizer(folder: Path, *, samples: int, vocabulary: int) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        make(args)
+    except OrchestraError as error:
+        raise SystemExit(str(error)) from None
+
+
+def make(args: argparse.Namespace) -> None:
+    """Write the shards that are missing. Raises `ConfigError` for a folder of another run or a damaged tokenizer."""
+    claim(args.out, vars(args), may_change=("out", "workers"))
     tokenizer: Path | None = None if args.tasks else args.tokenizer or args.out / "tokenizer"
     if tokenizer is not None and not (tokenizer / "tokenizer.json").exists():
         sys.stderr.write(f"training a tokenizer on {args.tokenizer_samples} tasks\n")
@@ -156,24 +169,26 @@ def main(argv: list[str] | None = None) -> None:
     sys.stderr.write("\n")
     if jobs:
         facts = {"arguments": {key: str(value) for key, value in vars(args).items()}, **total.summary()}
-        (args.out / "statistics.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        replace_text(args.out / "statistics.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
-    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--samples", type=whole(), default=1_000_000)
     parser.add_argument("--split", choices=SPLITS, default="train")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument("--tasks", action="store_true", help="task files instead of packed rows")
     parser.add_argument(
         "--tokenizer", type=Path, help="folder of one that was made before (default: OUT/tokenizer, trained if missing)"
     )
-    parser.add_argument("--vocabulary", type=int, default=VOCABULARY, help="tokens of a new tokenizer")
-    parser.add_argument("--tokenizer-samples", type=int, default=100_000, help="tasks that a new tokenizer is trained on")
-    parser.add_argument("--shard-size", type=int, default=20_000, help="tasks in a shard")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--vocabulary", type=whole(300), default=VOCABULARY, help="tokens of a new tokenizer")
+    parser.add_argument("--tokenizer-samples", type=whole(), default=100_000, help="tasks that a new tokenizer is trained on")
+    parser.add_argument("--shard-size", type=whole(), default=20_000, help="tasks in a shard")
+    parser.add_argument("--workers", type=whole(), default=os.cpu_count())
     args = parser.parse_args(argv)
+    if args.vocabulary > MOST_TOKENS:
+        parser.error(f"--vocabulary is at most {MOST_TOKENS}, for rows hold 16 bits a token, got {args.vocabulary}")
     if args.tokenizer and not (args.tokenizer / "tokenizer.json").exists():
         parser.error(f"{args.tokenizer} has no tokenizer.json: give the folder `tokenizer` of the training data")
     if not (args.tokenizer or args.tasks or args.split == "train"):

@@ -16,9 +16,9 @@ _ONSETS = (
 _NUCLEI = "a a a e e e i i o o o u u ai au ea ee ei ia ie io oa oe oo ou ue ui y á é è ê í ó ö ø ü å ä ã ñe ô"
 _CODAS = "b ck d f g k l l l ld lk ll lm lt m m n n n nd ng nk ns nt p r r r rd rg rk rl rn rs rt s s sh ss st t th v x z ł ž ş"
 _ENDINGS = "a berg by dale don en er essa ford grad hal heim holm ia ika in ing ior is ium ley mar mere mond mouth o on ona or ova stad ton um us vik ville wick y"
-_PLACES = ("Mount", "Lake", "Port", "San", "Fort", "New", "Upper", "Cape", "River", "Saint", "El", "Pico")
-_SUFFIXES = ("City", "Tower", "Falls", "Bridge", "Island", "Group", "Labs", "Hall", "Peak", "Motors", "Valley", "Park", "Station")
-_PARTICLES = ("de", "van", "von", "al", "del", "of", "di")
+PLACES = ("Mount", "Lake", "Port", "San", "Fort", "New", "Upper", "Cape", "River", "Saint", "El", "Pico")
+SUFFIXES = ("City", "Tower", "Falls", "Bridge", "Island", "Group", "Labs", "Hall", "Peak", "Motors", "Valley", "Park", "Station")
+PARTICLES = ("de", "van", "von", "al", "del", "of", "di")
 
 onsets, nuclei, codas, endings = (text.split() for text in (_ONSETS, _NUCLEI, _CODAS, _ENDINGS))
 
@@ -65,17 +65,17 @@ _STYLES: dict[str, _Make] = {
     "plain": lambda rng, new: new(),
     "plain again": lambda rng, new: new(),
     "person": lambda rng, new: f"{new()} {new()}",
-    "noble": lambda rng, new: f"{new()} {rng.choice(_PARTICLES)} {new()}",
+    "noble": lambda rng, new: f"{new()} {rng.choice(PARTICLES)} {new()}",
     "initial": lambda rng, new: f"{rng.choice('ABCDEFGHIJKLMNOPRSTUVWZ')}. {new()}",
-    "place": lambda rng, new: f"{rng.choice(_PLACES)} {new()}",
-    "suffix": lambda rng, new: f"{new()} {rng.choice(_SUFFIXES)}",
+    "place": lambda rng, new: f"{rng.choice(PLACES)} {new()}",
+    "suffix": lambda rng, new: f"{new()} {rng.choice(SUFFIXES)}",
     "twin": lambda rng, new: f"{new()}-{new()}",
     "model": lambda rng, new: f"{new()} {rng.randint(1, 999)}",
     "code": lambda rng, new: f"{new()[: rng.randint(1, 3)].upper()}{rng.choice(('', '-', ' '))}{rng.randint(1, 9999)}",
     "apostrophe": lambda rng, new: f"{rng.choice('ODL')}'{new()}",
     "article": lambda rng, new: f"the {new()}",
     "small": lambda rng, new: new().lower(),
-    "long": lambda rng, new: f"{rng.choice(_PLACES)} {new()} {rng.choice(_SUFFIXES)}",
+    "long": lambda rng, new: f"{rng.choice(PLACES)} {new()} {rng.choice(SUFFIXES)}",
 }
 
 

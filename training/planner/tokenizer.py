@@ -18,10 +18,12 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from orchestra.agent.planner import task_message
 from orchestra.chat.base import Message
 from orchestra.chat.tokenizer import ChatTokenizer
 
 from ..packing import Demonstration
+from ..run_folder import replace_text
 from .task import PlanningTask
 
 PAD, BOS, END, PLAN = "<pad>", "<bos>", "<end>", "<plan>"
@@ -54,7 +56,6 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int = VOCABULARY) -> To
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """`tokenizer.json`, and `tokenizer_config.json` with the chat template."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": BOS,
@@ -64,6 +65,8 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "chat_template": TEMPLATE,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    # Last and at once, because it says that the folder is whole.
+    replace_text(folder / "tokenizer.json", tokenizer.to_str(pretty=True))
 
 
 class Encoder:
@@ -77,5 +80,5 @@ class Encoder:
         return self._chat.end_ids[0]
 
     def demonstration(self, task: PlanningTask) -> Demonstration:
-        prompt = self._chat.encode([Message("system", ""), Message("user", f"Task: {task.task}")])
+        prompt = self._chat.encode([Message("system", ""), task_message(task.task)])
         return Demonstration(tuple(prompt), (*self._chat.encode_text(task.plan), self.end))

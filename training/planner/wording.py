@@ -138,7 +138,7 @@ class Wording:
                 phrases.ASK_EACH,
                 list=_entities_of(answers),
                 at=attribute,
-                ats=_plural(attribute),
+                ats=plural(attribute),
                 adj=adjective.base if adjective else None,
             ).text
         if len(answers) == 3:
@@ -193,7 +193,7 @@ class Wording:
         if tool in ("largest", "smallest") and adjective and rng.random() < 0.5:
             most = adjective.most if tool == "largest" else adjective.least
             return self._filled(phrases.OF_BEST, _OPEN, list=items, at=attribute, most=most, adj=adjective.base)
-        return self._filled(phrases.OF_ONE_ATTRIBUTE[tool], _OPEN, list=items, at=attribute, ats=_plural(attribute))
+        return self._filled(phrases.OF_ONE_ATTRIBUTE[tool], _OPEN, list=items, at=attribute, ats=plural(attribute))
 
     def _of_two(self, tool: str, a: Value, b: Value) -> Phrase:
         more = phrases.MORE_BY.get(tool, ()) if isinstance(b, (int, float)) else ()
@@ -263,7 +263,7 @@ def _directed(adjective: Adjective, tool: str) -> tuple[str, str]:
     return (adjective.more, adjective.most) if tool in _UP else (adjective.less, adjective.least)
 
 
-def _plural(attribute: str) -> str | None:
+def plural(attribute: str) -> str | None:
     """None for words of which nobody knows where the plural begins."""
     if attribute not in ADJECTIVES and attribute not in NOUNS and not attribute.endswith(FORMS):
         return None

@@ -20,14 +20,16 @@ fi
 # Temperature 2: at 1, all 16 groups of 8 serial rollouts of the shipped model were silent (entropy 0.003 nats a token), at 2 three in four.
 WINDOW=${WINDOW:-160}; TEMPERATURE=${TEMPERATURE:-2}; LR=${LR:-1e-4}; MINIBATCHES=${MINIBATCHES:-2}; SEED=${SEED:-0}; BASELINE=${BASELINE:-centred}
 FORK_REWARD=${FORK_REWARD:-correct - work(price=0.0001)}; SERIAL_REWARD=${SERIAL_REWARD:-correct}
-MORE=${MORE:-}
+MORE=${MORE:-}                   # of both; FORK_MORE="--beam 0 --child-beam 0" lets the fork policy choose its own width
+FORK_MORE=${FORK_MORE:-}; SERIAL_MORE=${SERIAL_MORE:-}
 
-go() { # METHOD STEPS SECONDS REWARD
+go() { # METHOD STEPS SECONDS REWARD ARGS…
   local method=$1 steps=$2 limit=$3 reward=$4 t=$SECONDS
+  shift 4
   # --foreground: the signal goes to the trainer alone, which finishes its step and saves; vLLM's processes must live until then.
   timeout --foreground -s INT -k 45 "$limit" $PY -m orchestra.training.grpo --model "$MODEL" --out "$W/$method" --method $method --reward="$reward" \
     --baseline $BASELINE --engine $ENGINE --window $WINDOW --temperature $TEMPERATURE --group $GROUP --problems-per-step $PROBLEMS --steps $steps \
-    --minibatches $MINIBATCHES --lr $LR --seed $SEED --eval-every $EVERY --eval-problems $EVAL --save-every $EVERY $MORE 2> "$W/$method.log"
+    --minibatches $MINIBATCHES --lr $LR --seed $SEED --eval-every $EVERY --eval-problems $EVAL --save-every $EVERY $MORE "$@" 2> "$W/$method.log"
   echo "-- $method: rc $?, $((SECONDS - t)) s"
   [ -e "$W/$method/metrics.jsonl" ] || { tail -n 15 "$W/$method.log"; return; }
   grep evaluation "$W/$method/metrics.jsonl"
@@ -38,12 +40,14 @@ rows = [row for row in rows if "rollouts" in row]
 keys = "reward accuracy work span children silent_share sampler_kl policy_kl ratio_max clip_share grad_norm entropy sample_seconds learn_seconds sync_seconds".split()
 for row in rows[:3] + rows[3:][-3:]:
     print(row["step"], {key: round(row[key], 6) for key in keys if key in row})
-print("sampled tokens/s", round(sum(r["sampled_tokens"] for r in rows) / sum(r["sample_seconds"] for r in rows)))
-learned = [r for r in rows if "packed_tokens" in r]
-if learned:
-    seconds = sum(r["learn_seconds"] for r in learned)
-    print("learned tokens/s", round(sum(r["trained_tokens"] for r in learned) / seconds), "forwarded", round(sum(r["packed_tokens"] for r in learned) / seconds))
+def rate(tokens, seconds):
+    return round(sum(row[tokens] for row in rows) / sum(row[seconds] for row in rows))
+print("sampled tokens/s", rate("sampled_tokens", "sample_seconds"))
+rows = [row for row in rows if "packed_tokens" in row]
+if rows:
+    print("learned tokens/s", rate("trained_tokens", "learn_seconds"), "forwarded", rate("packed_tokens", "learn_seconds"))
 PYTHON
+  [ -e "$W/$method/best/evaluation.json" ] && grep -m 1 step "$W/$method/best/evaluation.json" | sed 's/^/best:/'
 }
 # Does a reload take? Perturbed weights, so that old ones cannot be mistaken for new. Only vLLM has a copy of its own. CHECK=0 leaves it out.
 if [ "${CHECK:-1}" = 1 ] && [ "$ENGINE" = vllm ]; then
@@ -82,7 +86,7 @@ PYTHON
 timeout 100 $PY "$W/reload_check.py" "$MODEL" "$W/reload" 2> "$W/reload.log" || tail -n 5 "$W/reload.log"
 rm -rf "$W/reload"
 fi
-go serial $SERIAL_STEPS $SERIAL_S "$SERIAL_REWARD"
-go fork $FORK_STEPS $FORK_S "$FORK_REWARD"
+go serial $SERIAL_STEPS $SERIAL_S "$SERIAL_REWARD" $SERIAL_MORE
+go fork $FORK_STEPS $FORK_S "$FORK_REWARD" $FORK_MORE
 rm -rf "$W"/*/sampler
 echo "all done in $SECONDS s"

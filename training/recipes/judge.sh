@@ -10,7 +10,7 @@ MATH=${MATH:-$HOME/math_cot_100.jsonl.gz}
 mkdir -p "$W"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} TOKENIZERS_PARALLELISM=false
 if [ "${TINY:-0}" = 1 ]; then
-  PROBLEMS=${PROBLEMS:-24}; TRACES=${TRACES:-12}; N=${N:-6}; RESAMPLES=${RESAMPLES:-5}; PROCESSES=${PROCESSES:-1}; FOLDS=${FOLDS:-2}
+  PROBLEMS=${PROBLEMS:-48}; TRACES=${TRACES:-8}; N=${N:-6}; RESAMPLES=${RESAMPLES:-5}; PROCESSES=${PROCESSES:-1}; FOLDS=${FOLDS:-2}
   SIZE="--questions 6 --test-questions 12 --batch 16 --steps 3 --log-every 1"; SMALL="--hidden 64 --layers 1"; MATHSIZE="--hidden 64 --layers 1 --vocabulary 512"
   PAIRS=16; CLAIM_TRACES=8; POOLARGS=""; MATHLEN="64"; MATHMAX=256
 else

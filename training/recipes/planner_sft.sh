@@ -25,6 +25,7 @@ LR=${LR:-1.5e-3}
 SEED=${SEED:-0}
 ACCUMULATE=${ACCUMULATE:-1}      # raise it when memory runs out
 GPUS=${GPUS:-1}
+AUDIT=${AUDIT:-100}              # one demonstration in so many is audited for leaks
 LIMIT=${LIMIT:-570}              # seconds of a step
 MODEL=${MODEL:-$OUT/planner-12m-seed$SEED}
 mkdir -p "$WORK" "$OUT"
@@ -35,6 +36,9 @@ data() {
     --tokenizer-samples "$TOKENIZER_TASKS" 2> "$WORK/data.log" || { tail -n 3 "$WORK/data.log"; return 1; }
   run $PY -m orchestra.training.planner.data --out "$WORK/validation" --samples "$VALIDATION" --shard-size 1000 --split names \
     --tokenizer "$WORK/data/tokenizer" --workers "$CORES" 2>> "$WORK/data.log" || { tail -n 3 "$WORK/data.log"; return 1; }
+  run $PY -m orchestra.training.planner.audit "$WORK/data" --workers "$CORES" --every "$AUDIT" > "$WORK/audit.log" 2>&1 \
+    && run $PY -m orchestra.training.planner.audit "$WORK/validation" --split names --workers "$CORES" >> "$WORK/audit.log" 2>&1 \
+    || { tail -n 3 "$WORK/audit.log"; return 1; }
   cp "$WORK/data/statistics.json" "$OUT/data-statistics.json" 2> /dev/null
   tr '\r' '\n' < "$WORK/data.log" | grep tasks/s | tail -n 2
 }

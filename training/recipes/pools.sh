@@ -5,9 +5,16 @@
 #   bash pools.sh overhead    # alone on the machine                                                    ~2-3 min
 #   bash pools.sh all
 # Every step may be run again: shards go on from what they have. Results in $OUT (a few MiB), shards and logs in $WORK.
+# `TINY=1 bash pools.sh serial` is the same on a CPU in seconds; the other steps take a minute each there.
 set -u
 STEP=${1:-all}
 PY=${PY:-python3}
+if [ "${TINY:-0}" = 1 ]; then
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+  ENGINE=${ENGINE:-transformers}; SHARDS=${SHARDS:-1}; GPU_MEMORY=""; PROBLEMS=${PROBLEMS:-4}; TRACES=${TRACES:-8}; REQUESTS=${REQUESTS:-32}
+  LIVE_PROBLEMS=${LIVE_PROBLEMS:-2}; LIVE_REPEATS=${LIVE_REPEATS:-1}; LIVE_N=${LIVE_N:-2}; RESAMPLES=${RESAMPLES:-5}; LIVE_TRACES=${LIVE_TRACES:-8}
+  ROUNDS=${ROUNDS:-1}; ABORT_ROUNDS=${ABORT_ROUNDS:-1}
+fi
 ENGINE=${ENGINE:-vllm}
 MODEL=${MODEL:-$HOME/models/countdown-6m}
 WORK=${WORK:-$HOME/pools}

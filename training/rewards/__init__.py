@@ -2,7 +2,7 @@
 
 from .outcome import correct, format_errors, format_gate, long_children, malformed
 from .parallel_r1 import parallel_bonus, parallel_correct
-from .prices import children, redundancy, span, width, work
+from .prices import children, redundancy, span, wasted, width, work
 from .recipes import (
     apr,
     async_think,
@@ -52,6 +52,7 @@ __all__ = [
     "score_rollouts",
     "span",
     "term",
+    "wasted",
     "width",
     "work",
 ]

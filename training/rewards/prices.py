@@ -1,4 +1,4 @@
-"""Terms that cost: tokens, children, repetition. All are zero or positive, and are subtracted.
+"""Terms that cost: tokens (of plans: calls), children, repetition. All are zero or positive, and are subtracted.
 
 Prices are linear up to `max`. By default only correct answers pay: within a group of one problem the cheaper of two right answers wins, and no
 wrong answer gets better by being short.
@@ -25,6 +25,12 @@ def work(*, price: float, max: float | None = None, when: When = "correct") -> R
 def span(*, price: float, max: float | None = None, when: When = "correct") -> Read:
     """`price` for each sampled token on the critical path (ours)."""
     return _priced(lambda facts: facts.span, price, max, when)
+
+
+@term
+def wasted(*, price: float, max: float | None = None, when: When = "correct") -> Read:
+    """`price` for each wasted token (of cancelled threads and lost attempts) or, of plans, for each call beyond what the task needs (ours)."""
+    return _priced(lambda facts: facts.wasted, price, max, when)
 
 
 @term

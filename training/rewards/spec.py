@@ -27,7 +27,7 @@ from orchestra.errors import ConfigError
 
 from .outcome import correct, format_errors, format_gate, long_children, malformed
 from .parallel_r1 import parallel_bonus, parallel_correct
-from .prices import children, redundancy, span, width, work
+from .prices import children, redundancy, span, wasted, width, work
 from .recipes import (
     apr,
     async_think,
@@ -44,7 +44,7 @@ from .steps import early, late
 
 _TERMS: tuple[Callable[..., Reward], ...] = (
     *(correct, format_gate, malformed, format_errors, long_children, acceleration, concurrency),
-    *(work, span, children, redundancy, width, early, late, parallel_correct, parallel_bonus),
+    *(work, span, wasted, children, redundancy, width, early, late, parallel_correct, parallel_bonus),
 )
 _RECIPES: tuple[Callable[..., Reward], ...] = (
     *(p_grpo, p_grpo_code, p_grpo_gated, apr, async_think),

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     add("--child-beam", type=int, nargs="+", default=[0], help="one for each --fork-beam, or one for all")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--shard", type=shard_of, default=(0, 1), metavar="I/N", help="every N-th test problem from the I-th on")
-    add("--window", type=int, help="default: where the serial policy has 57 to 60 % on validation problems")
+    add("--window", type=int, help="default: where the serial policy has 57 to 60 %% on validation problems")
     add("--limit", type=int, default=1000, help="test problems")
     add("--validation", type=int, default=500, help="problems that decide the window")
     add("--swept", type=int, default=100, help="validation problems on which temperatures are tried")

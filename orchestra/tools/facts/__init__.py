@@ -1,6 +1,6 @@
 """The domain of the shipped planner: eighteen typed tools over a small table of facts, all offline.
 
-    orchestra run "How much higher is K2 than Mont Blanc, in feet?" --tools orchestra.tools.facts …
+    orchestra run "How much higher is K2 than Mont Blanc, in feet?"
 
 `TOOLS` know the packaged table; `fact_tools(FactTable.read(path))` know yours.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -55,10 +55,10 @@ class FactTable:
         self._names: dict[str, str] = {}
         for entity, attribute, value in rows:
             name, kept = _in_own_unit(attribute, value)
-            self._names.setdefault(_key(entity), entity)
-            about = self._values.setdefault(_key(entity), {})
-            if about.setdefault(_key(name), kept) != kept:
-                raise ConfigError(f"{entity!r} has two values of {name!r}, {about[_key(name)]} and {kept}: keep one")
+            self._names.setdefault(key_of(entity), entity)
+            about = self._values.setdefault(key_of(entity), {})
+            if about.setdefault(key_of(name), kept) != kept:
+                raise ConfigError(f"{entity!r} has two values of {name!r}, {about[key_of(name)]} and {kept}: keep one")
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -101,6 +101,12 @@ class FactTable:
         """As they were first written."""
         return tuple(self._names.values())
 
+    def rows(self) -> Iterator[tuple[str, str, float | str]]:
+        """Entity, attribute and value, entity by entity."""
+        for key, about in self._values.items():
+            for attribute, value in about.items():
+                yield self._names[key], attribute, value
+
     def attributes(self, entity: str) -> tuple[str, ...]:
         """Raises `ToolError` for an unknown entity."""
         return tuple(self._about(entity))
@@ -119,18 +125,19 @@ class FactTable:
 
     def _value(self, entity: str, attribute: str) -> float | str:
         about = self._about(entity)
-        if (found := about.get(_key(attribute))) is None:
+        if (found := about.get(key_of(attribute))) is None:
             raise ToolError(f"the table does not know the {attribute} of {entity}: it knows {', '.join(about)}")
         return found
 
     def _about(self, entity: str) -> dict[str, float | str]:
-        if (about := self._values.get(_key(entity))) is None:
-            close = [self._names[key] for key in get_close_matches(_key(entity), self._names, n=3)]
+        if (about := self._values.get(key_of(entity))) is None:
+            close = [self._names[key] for key in get_close_matches(key_of(entity), self._names, n=3)]
             raise ToolError(f"the table has no {entity!r}{': did you mean ' + ' or '.join(close) + '?' if close else ''}")
         return about
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """What two spellings of one name have in common."""
     return " ".join(text.split()).casefold().removeprefix("the ")
 
 
@@ -148,7 +155,7 @@ def _in_own_unit(attribute: str, value: float | str) -> tuple[str, float | str]:
     if not (found := _ATTRIBUTE.fullmatch(attribute.strip())) or isinstance(value, str):
         return attribute, value
     name, unit = found[1], found[2]
-    if (own := UNITS.get(_key(name))) is None:
+    if (own := UNITS.get(key_of(name))) is None:
         return name, value
     try:
         return name, converted(value, unit, own)

@@ -63,6 +63,16 @@ _FACTORS = {
 }
 
 
+def spellings() -> dict[str, str]:
+    """What units are written as, in small letters, and each one's full name."""
+    return {word: name for word, (_, name, _) in _FACTORS.items()}
+
+
+def full_name(unit: str) -> str:
+    """Raises `ToolError` for an unknown one."""
+    return _known(unit)[1]
+
+
 def names(unit: str) -> tuple[str, ...]:
     """The units of the same kind, each by its full name. Raises `ToolError` for an unknown one."""
     return tuple(_KINDS[_known(unit)[0]])

@@ -24,7 +24,7 @@ def test_every_benchmark_says_what_it_asks_how_many_and_under_which_licence() ->
         assert found.size > 0
         assert found.fields
         assert found.citation or isinstance(found.home, Generated)
-        assert found.methods <= {"serial", "fork", "plan"}
+        assert found.methods <= {"serial", "fork", "weave", "plan"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rollouts of weavers: every sampled token in one unit under its context, mistakes counted, rows that share what threads share."""
+"""Rollouts of weavers: every sampled token in one unit under its context, mistakes counted, rewards paid, rows that share what threads share."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from orchestra.training.formats import WEAVER, expected, woven_rollout
+from orchestra.training.formats import expected
+from orchestra.training.rewards import Setting, read_reward
+from orchestra.training.rollout import Rollout, rollout_of_attempt
 from orchestra.training.trie import pack
 
 from orchestra.countdown import notation
+from orchestra.countdown.attempt import Setup, attempt
 from orchestra.countdown.problem import Problem, generate
-from orchestra.engine import Sampling
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ProblemError
-from orchestra.thread import Join, Limits, RunTree, run_tree
+from orchestra.thread import Join
 
 PROBLEMS = list(islice(generate("train", seed=1), 20))
 PROBLEM = Problem((11, 7, 5, 3), 24)
 
 
-def run(problem: Problem, engine: ScriptedEngine, *, join: Join = "all", window: int = 1_500) -> RunTree:
-    prompt = notation.weave_prompt(problem, beam=8, child_beam=8)
-    sampling, limits = Sampling(max_tokens=window, logprobs=True), Limits(window=window, max_forks=4)
-    return run_virtual(run_tree(engine, WEAVER, prompt, sampling=sampling, limits=limits, join=join))
+def run(problem: Problem, engine: ScriptedEngine, *, join: Join = "all", window: int = 1_500) -> Rollout:
+    setup = Setup(method="weave", join=join, beam=8, child_beam=8, window=window, logprobs=True)
+    return rollout_of_attempt(run_virtual(attempt(engine, problem, setup)), group="g")
 
 
 def clumsy(seed: int, rate: float) -> ScriptedEngine:
@@ -51,7 +52,7 @@ def test_every_sampled_token_is_in_one_unit_under_the_context_that_the_engine_sa
     seed: int, join: Join, rate: float, window: int
 ) -> None:
     engine = clumsy(seed, rate)
-    rollout = woven_rollout(PROBLEMS[seed % 20], run(PROBLEMS[seed % 20], engine, join=join, window=window), group="g")
+    rollout = run(PROBLEMS[seed % 20], engine, join=join, window=window)
     sent = Counter((tuple(request.prompt), tuple(done.token_ids)) for request, done in engine.log if done.token_ids)
     assert Counter((unit.prompt, unit.sampled) for unit in rollout.units) == sent
     assert rollout.num_sampled == rollout.facts.work == sum(row.target.size for row in pack(rollout.units, budget=2_000))
@@ -60,7 +61,7 @@ def test_every_sampled_token_is_in_one_unit_under_the_context_that_the_engine_sa
 @pytest.mark.parametrize("join", ["all", "first"])
 def test_a_flawless_weaver_is_right_makes_no_mistake_and_is_faster_than_its_work(join: Join) -> None:
     for problem in PROBLEMS[:10]:
-        facts = woven_rollout(problem, run(problem, clumsy(0, 0.0), join=join), group="g").facts
+        facts = run(problem, clumsy(0, 0.0), join=join).facts
         assert (facts.malformed, facts.forks, facts.depth) == (0, 1, 1)
         assert facts.children == 8 and facts.acceleration > 0.3
 
@@ -73,7 +74,7 @@ def malformed(answers: dict[str, str]) -> int:
         words = next(words for ending, words in answers.items() if seen.endswith(ending))
         return [notation.ID[word] for word in words.split()]
 
-    return woven_rollout(PROBLEM, run(PROBLEM, ScriptedEngine(answer)), group="g").facts.malformed
+    return run(PROBLEM, ScriptedEngine(answer)).facts.malformed
 
 
 BLOCK = "<parallel> <outlines> <outline> 1 11 - 5 <outline> 2 7 - 3 </outlines>"
@@ -102,9 +103,30 @@ def test_mistakes_are_counted_where_they_were_made(changes: dict[str, str], mist
     assert malformed(longest_first) == mistakes
 
 
-def test_rows_forward_the_outlines_of_a_run_once() -> None:
-    rollout = woven_rollout(PROBLEMS[0], run(PROBLEMS[0], clumsy(0, 0.0)), group="g")
-    (row,) = pack(rollout.units, budget=2_000)
-    apart = sum(map(len, rollout.units))
-    outlines = rollout.units[1].prompt.index(notation.OUTLINES_END) + 1
-    assert len(row) <= apart - (len(rollout.units) - 2) * outlines
+def test_rewards_read_the_threads_that_a_weaver_executed() -> None:
+    setting = Setting(step=1, solved=0.5)
+    paid = {text: read_reward(text) for text in ("p_grpo_gated", "correct - work(price=0.0001)", "parallel_r1_stage2")}
+    for problem in PROBLEMS[:5]:
+        facts = run(problem, clumsy(0, 0.0)).facts
+        right = float(facts.correct)
+        assert paid["p_grpo_gated"](facts, setting).value == pytest.approx(right * (1 + min(0.5 * facts.acceleration, 0.2)))
+        assert paid["parallel_r1_stage2"](facts, setting).value == 2 * right - 1
+        assert paid["correct - work(price=0.0001)"](facts, setting).value <= right
+    alone = run(PROBLEM, ScriptedEngine(lambda prompt: [notation.NONE, notation.END])).facts
+    assert (alone.forks, alone.children, alone.acceleration) == (0, 0, 0.0), (
+        "a weaver that does not fork is paid for no parallelism"
+    )
+
+
+@pytest.mark.parametrize(("join", "least"), [("all", 1.4), ("first", 1.6)])
+def test_rows_forward_the_outlines_of_a_run_once(join: Join, least: float) -> None:
+    """The ratio is of tokens forwarded by one row a unit to tokens of packed rows. A parent that reads all that its children wrote is most of it."""
+    apart = packed = 0
+    for problem in PROBLEMS:
+        rollout = run(problem, clumsy(0, 0.0), join=join)
+        (row,) = pack(rollout.units, budget=2_000)
+        units = sum(map(len, rollout.units))
+        outlines = rollout.units[1].prompt.index(notation.OUTLINES_END) + 1
+        assert len(row) <= units - (len(rollout.units) - 2) * outlines
+        apart, packed = apart + units, packed + len(row)
+    assert apart / packed > least

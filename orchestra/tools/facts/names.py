@@ -1,0 +1,110 @@
+"""What questions about a table may speak of, and the words that a planner was trained on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from .table import FactTable, key_of
+from .units import spellings
+
+_SPELLED_OUT = 4
+"""Letters of a unit's shortest spelling that is not taken for another word, as "in" and "m" would be."""
+_SHORT = 3
+"""Letters of a text of which one may be wrong: "K3"."""
+_ARTICLE = re.compile(r"the\s+", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words_of(text: str) -> list[str]:
+    """In small letters; what is neither a letter nor a digit stands between words."""
+    return [found[0].casefold() for found in _WORD.finditer(text)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What a planner was trained on, beside names."""
+
+    words: frozenset[str] = frozenset()
+    """Empty: not known, and any word may stand in a question."""
+    asking: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Words that ask for an attribute or relation without naming it: "taller" for the height."""
+    signs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By tool: one of these words is in every question that needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    kind: Literal["name", "attribute", "unit"]
+    name: str
+    """As the table has it; a unit's full name."""
+
+    @property
+    def spelling(self) -> str:
+        """Without an article, which stands in the text already."""
+        found = _ARTICLE.match(self.name)
+        return self.name[found.end() :] if found else self.name
+
+
+class Names:
+    """What a table's questions may speak of, found word by word in a text. Made once for a table."""
+
+    def __init__(self, facts: FactTable, vocabulary: Vocabulary) -> None:
+        self.facts = facts
+        self.vocabulary = vocabulary
+        self._known: dict[str, Known] = {}
+        for word, unit in spellings().items():
+            if len(word) >= _SPELLED_OUT and (word == unit or word not in vocabulary.words):
+                self._known[folded(word)] = Known("unit", unit)
+        for attribute in dict.fromkeys(attribute for _, attribute, _ in facts.rows()):
+            for form in (attribute, f"{attribute}s", f"{attribute}es", f"{attribute.removesuffix('y')}ies"):
+                self._known[folded(form)] = Known("attribute", attribute)
+        for entity in facts.entities:
+            self._known[folded(entity)] = Known("name", entity)
+        self._exact = {key_of(entity): Known("name", entity) for entity in facts.entities}
+        self._longest = max((len(words_of(known)) for known in self._known), default=0)
+
+    def found(self, text: str) -> Iterator[tuple[int, int, Known | None]]:
+        """The words of a text: those that belong together as one, with where they begin and end."""
+        words = list(_WORD.finditer(text))
+        at = 0
+        while at < len(words):
+            begin = words[at].start()
+            for count in range(min(self._longest, len(words) - at), 0, -1):
+                end = words[at + count - 1].end()
+                if (known := self._known_as(text[begin:end])) is not None:
+                    yield begin, end, known
+                    at += count
+                    break
+            else:
+                yield begin, words[at].end(), None
+                at += 1
+
+    def _known_as(self, piece: str) -> Known | None:
+        """A piece of a text that begins and ends with a word."""
+        if _ARTICLE.match(piece):
+            return None
+        known = self._exact.get(key_of(piece)) or self._known.get(folded(piece))
+        if known is None or known.kind != "name" or piece in known.name:
+            return known
+        # a name such as "Total", in small letters, is the word that the planner knows
+        return None if all(word in self.vocabulary.words for word in words_of(piece)) else known
+
+    def near(self, text: str) -> list[str]:
+        """Names that are spelled alike, or have a word in common; failing these, words."""
+        by_key = {folded(name): name for name in self.facts.entities}
+        if close := get_close_matches(folded(text), by_key, n=3, cutoff=0.7 if len(text) > _SHORT else 0.5):
+            return [by_key[key] for key in close]
+        words = {word for word in words_of(text) if len(word) > 3}
+        if alike := [name for name in self.facts.entities if words & set(words_of(name))]:
+            return alike[:3]
+        others = [*(what.name for what in self._known.values() if what.kind != "name"), *sorted(self.vocabulary.words)]
+        return get_close_matches(folded(text), others, n=2, cutoff=0.82)
+
+
+def folded(text: str) -> str:
+    """A name without what may stand before, behind and between its words."""
+    return " ".join(words_of(key_of(text)))

@@ -1,0 +1,216 @@
+"""A question in words, held against a table of facts: whether it can be answered at all, and whether a plan fits it.
+
+A small planner writes a plan for anything, also for what it has never learned, and such a plan may well run. So each word of a question has to be
+a name or an attribute of the table, a unit, a number, or one of the words that the planner was trained on; and a plan has to ask for what
+the question names, all of it and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ...errors import PlanError
+from ...plan.node import ToolCall
+from ...plan.plan import Plan
+from ...plan.ref import Ref
+from .names import Known, Names, folded, words_of
+from .quantities import units_of
+from .table import key_of
+
+LONGEST = 1_000
+"""Characters of a question: a small planner's context has a few hundred tokens."""
+_LISTED = 5
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_SAID = {
+    2: ("twice", "double", "two", "half"),
+    3: ("three", "triple", "third"),
+    4: ("four", "fourth", "quarter"),
+    5: ("five", "fifth"),
+    10: ("ten", "tenth"),
+}
+"""Numbers that are written in letters."""
+
+
+class Question:
+    """One question. `text` is what a planner is to be asked: on one line, with names as the table spells them and units as the tools do."""
+
+    def __init__(self, text: str, names: Names) -> None:
+        self._names = names
+        self.text = " ".join(unicodedata.normalize("NFC", text).split())
+        if self.too_strange is None:
+            self.text = self._respelled()
+
+    @cached_property
+    def too_strange(self) -> str | None:
+        """Why it is not even read."""
+        if not self.text:
+            return "the question is empty"
+        if len(self.text) > LONGEST:
+            words = f"{len(self.text.split()):,} words in {len(self.text):,} characters"
+            return f"the question has {words}: this planner reads at most {LONGEST:,} characters"
+        if odd := [character for character in self.text if not character.isprintable()]:
+            return f"the question holds {unicodedata.name(odd[0], 'a control character')} (U+{ord(odd[0]):04X}): leave it out"
+        return None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it cannot be answered from this table by this planner; None when it may be."""
+        if self.too_strange is not None:
+            return self.too_strange
+        unknown = self._unknown
+        if unknown:
+            listed = ", ".join(map(repr, unknown[:_LISTED])) + (
+                f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
+            )
+            are = "is" if len(unknown) == 1 else "are"
+            near = dict.fromkeys(name for text in unknown[:_LISTED] for name in self._names.near(text))
+            meant = f" (did you mean {' or '.join(list(near)[:3])}?)" if near else ""
+            return f"{listed} {are} neither in the table of facts nor among the words that this planner knows{meant}"
+        if not self._of("name") and not self._numbers:
+            return "the question names nothing that is in the table of facts"
+        return None
+
+    def misfit(self, plan: Plan) -> str | None:
+        """What is wrong with a plan as an answer to this question, though it can be run; None when nothing is."""
+        try:
+            units = units_of(plan)
+        except PlanError as error:
+            return str(error)
+        calls = [node for node in plan.nodes if isinstance(node, ToolCall)]
+        reasons = (
+            *self._wrong_names(calls),
+            *self._wrong_numbers(calls),
+            *self._wrong_units(calls, units),
+            *self._wrong_tools(calls),
+            *_wrong_pairs(plan),
+            *_unused(plan),
+        )
+        return next(iter(reasons), None)
+
+    def _wrong_names(self, calls: Sequence[ToolCall]) -> Iterator[str]:
+        named = {key_of(name): name for name in self._of("name")}
+        attributes = set(self._of("attribute"))
+        said = set(words_of(self.text))
+        asked: set[str] = set()
+        for call in calls:
+            what = {"lookup": "attribute", "related": "relation"}.get(call.tool)
+            attribute = call.arguments.get(what) if what else None
+            if isinstance(attribute, str) and not self._asks_for(attribute, attributes, said):
+                yield f"it asks for the {attribute}, of which the question says nothing"
+            for name in _texts(call.arguments.get("entity"), call.arguments.get("names")):
+                asked.add(key_of(name))
+                if key_of(name) not in named and folded(name) not in folded(self.text):
+                    yield f"it asks about {name!r}, which the question does not name"
+        if missing := [name for key, name in named.items() if key not in asked]:
+            yield f"it leaves out {' and '.join(missing)}"
+
+    def _asks_for(self, attribute: str, attributes: set[str], said: set[str]) -> bool:
+        asking = self._names.vocabulary.asking.get(attribute, frozenset())
+        return key_of(attribute) in attributes or folded(attribute) in folded(self.text) or not said.isdisjoint(asking)
+
+    def _wrong_numbers(self, calls: Sequence[ToolCall]) -> Iterator[str]:
+        given, used = set(self._numbers), {number for call in calls for number in _numbers(call.arguments)}
+        said = {float(number) for number, words in _SAID.items() if not set(words).isdisjoint(words_of(self.text))}
+        for number in sorted(used - given - said):
+            yield f"it reckons with {number:g}, which is not in the question"
+        for number in sorted(given - used):
+            yield f"it leaves out the number {number:g}"
+
+    def _wrong_units(self, calls: Sequence[ToolCall], units: Mapping[str, str | None]) -> Iterator[str]:
+        used = {
+            text
+            for call in calls
+            if call.tool == "convert"
+            for text in _texts(call.arguments.get("to"), call.arguments.get("unit"))
+        }
+        for unit in self._of("unit"):
+            if unit not in used and unit not in units.values():
+                yield f"it leaves out the unit {unit}"
+
+    def _wrong_tools(self, calls: Sequence[ToolCall]) -> Iterator[str]:
+        said, signs = set(words_of(self.text)), self._names.vocabulary.signs
+        for call in calls:
+            if call.tool in signs and said.isdisjoint(signs[call.tool]):
+                yield f"it calls `{call.tool}`, of which the question says nothing"
+
+    @cached_property
+    def _words(self) -> list[tuple[int, int, Known | None]]:
+        return list(self._names.found(self.text))
+
+    def _of(self, kind: str) -> list[str]:
+        return list(dict.fromkeys(known.name for _, _, known in self._words if known is not None and known.kind == kind))
+
+    @property
+    def _numbers(self) -> list[float]:
+        """Those in digits that are no part of a name."""
+        rest, at = "", 0
+        for begin, end, known in self._words:
+            if known is not None:
+                rest, at = f"{rest}{self.text[at:begin]} ", end
+        return [float(found.replace(",", "")) for found in _NUMBER.findall(rest + self.text[at:])]
+
+    @property
+    def _unknown(self) -> list[str]:
+        """Words that nobody knows, those that stand together as one."""
+        words = self._names.vocabulary.words
+        runs: list[tuple[int, int]] = []
+        for begin, end, known in self._words:
+            word = self.text[begin:end]
+            if not words or known is not None or word.isdecimal() or word.casefold() in words:
+                continue
+            if runs and self.text[runs[-1][1] : begin] in (" ", "-"):
+                runs[-1] = runs[-1][0], end
+            else:
+                runs.append((begin, end))
+        return list(dict.fromkeys(self.text[begin:end] for begin, end in runs))
+
+    def _respelled(self) -> str:
+        text, at = "", 0
+        for begin, end, known in self._names.found(self.text):
+            if known is not None and known.kind != "attribute":
+                text, at = text + self.text[at:begin] + known.spelling, end
+        return text + self.text[at:]
+
+
+def _wrong_pairs(plan: Plan) -> Iterator[str]:
+    """The best of several names is found by their own numbers, not by each other's."""
+    for call in plan.nodes:
+        if not isinstance(call, ToolCall) or call.tool not in ("argmax", "argmin"):
+            continue
+        names, numbers = call.arguments.get("names"), call.arguments.get("numbers")
+        for name, number in zip(names, numbers, strict=False) if isinstance(names, list) and isinstance(numbers, list) else ():
+            source = plan.by_id.get(number.node) if isinstance(number, Ref) else None
+            if isinstance(source, ToolCall) and source.tool == "lookup" and not _same(source.arguments.get("entity"), name):
+                yield f"it takes a number of {source.arguments.get('entity')} for one of {name}"
+
+
+def _same(one: Any, other: Any) -> bool:
+    return key_of(one) == key_of(other) if isinstance(one, str) and isinstance(other, str) else bool(one == other)
+
+
+def _unused(plan: Plan) -> Iterator[str]:
+    if unused := [node for node in plan.sinks if node not in plan.returned]:
+        yield f"nothing uses what node {unused[0]} finds"
+
+
+def _texts(*values: Any) -> Iterator[str]:
+    for value in values:
+        yield from [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    match value:
+        case bool():
+            return
+        case int() | float():
+            yield float(value)
+        case list():
+            for item in value:
+                yield from _numbers(item)
+        case dict():
+            for item in value.values():
+                yield from _numbers(item)

@@ -1,0 +1,64 @@
+"""A gate before an engine: while it is shut, requests wait before they begin, so that weights can change under running rollouts."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from orchestra.engine import Capabilities, Completion, Engine, Request
+
+
+class Gate:
+    """The engine behind it with a gate, open at first. Each request begins and ends with the same weights; a tree may see several.
+
+    It starts and stops nothing: whoever owns the engine does.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._running = 0
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
+
+    def now(self) -> float:
+        return self._engine.now()
+
+    async def generate(self, request: Request) -> Completion:
+        while not self._opened.is_set():  # it may be shut again before this task runs
+            await self._opened.wait()
+        self._running += 1
+        self._idle.clear()
+        try:
+            return await self._engine.generate(request)
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def running(self) -> int:
+        return await self._engine.running()
+
+    async def shut(self) -> None:
+        """Returns when no request runs; until `open`, none begins."""
+        self._opened.clear()
+        await self._idle.wait()
+
+    async def open(self) -> None:
+        self._opened.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Asynchronous GRPO of the fork policy with TRL, 9 minutes at most. Needs orchestra with the extras vllm and train.
+#   async_grpo.sh               one GPU: vLLM in the trainer's process
+#   SERVER=1 async_grpo.sh      two GPUs: a vLLM server on GPU 1, which gets new weights through NCCL, and the trainer on GPU 0
+#   TINY=1 async_grpo.sh        the first on a CPU in a minute or two
+# All sizes are variables. A second call with the same variables goes on from the last checkpoint (more STEPS prolong the run).
+set -u
+PY=${PY:-python3}
+W=${W:-${OUT:-.}/async_grpo}
+MODEL=${MODEL:-$HOME/models/countdown-6m}
+mkdir -p "$W"
+export TOKENIZERS_PARALLELISM=false
+if [ "${TINY:-0}" = 1 ]; then
+  export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+  STEPS=${STEPS:-2}; GROUP=${GROUP:-2}; PROBLEMS=${PROBLEMS:-1}; AHEAD=${AHEAD:-1}; BUDGET=${BUDGET:-512}; ACCUMULATE=${ACCUMULATE:-1}
+  WINDOW=${WINDOW:-96}; EVAL=${EVAL:-2}; EVERY=${EVERY:-2}; ENGINE=${ENGINE:-transformers}; TRAIN_S=${TRAIN_S:-240}
+else
+  # A step of 16 x 8,192 packed tokens: about ten groups of eight trees of 1,700 tokens.
+  STEPS=${STEPS:-40}; GROUP=${GROUP:-8}; PROBLEMS=${PROBLEMS:-8}; AHEAD=${AHEAD:-4}; BUDGET=${BUDGET:-8192}; ACCUMULATE=${ACCUMULATE:-16}
+  WINDOW=${WINDOW:-160}; EVAL=${EVAL:-200}; EVERY=${EVERY:-10}; ENGINE=${ENGINE:-vllm}; TRAIN_S=${TRAIN_S:-420}
+fi
+TEMPERATURE=${TEMPERATURE:-2}; LR=${LR:-1e-4}; SEED=${SEED:-0}; BASELINE=${BASELINE:-centred}; METHOD=${METHOD:-fork}
+REWARD=${REWARD:-correct - work(price=0.0001)}
+MORE=${MORE:-}
+where=(--engine "$ENGINE")
+
+server=
+if [ "${SERVER:-0}" = 1 ]; then
+  PORT=${PORT:-8000}; START_S=${START_S:-120}
+  # A temperature other than 1 needs processed log-probabilities. The longest thread decides the context.
+  CUDA_VISIBLE_DEVICES=${SERVER_GPU:-1} VLLM_SERVER_DEV_MODE=1 timeout -k 10 $((START_S + TRAIN_S + 60)) \
+    $PY -m vllm.entrypoints.openai.api_server --model "$MODEL" --served-model-name policy --host 127.0.0.1 --port "$PORT" --dtype bfloat16 \
+    --max-model-len "$WINDOW" --gpu-memory-utilization 0.6 --enable-prompt-tokens-details --logprobs-mode processed_logprobs \
+    --weight-transfer-config '{"backend":"nccl"}' > "$W/server.log" 2>&1 &
+  server=$!
+  trap 'kill "$server" 2> /dev/null; wait "$server" 2> /dev/null' EXIT
+  timeout "$START_S" $PY - "http://127.0.0.1:$PORT/health" <<'PYTHON' &
+import sys, time, urllib.request
+while True:
+    try:
+        urllib.request.urlopen(sys.argv[1], timeout=5)
+        break
+    except OSError:
+        time.sleep(1)
+PYTHON
+  up=$!
+  # Whichever ends first: the server when it cannot start, or the wait for it.
+  wait -n "$server" "$up" || { tail -n 20 "$W/server.log"; kill "$up" 2> /dev/null; exit 1; }
+  echo "-- server: up after $SECONDS s"
+  export CUDA_VISIBLE_DEVICES=${TRAINER_GPU:-0}
+  where=(--server "http://127.0.0.1:$PORT")
+fi
+
+t=$SECONDS
+# --foreground: the signal goes to the trainer alone, which finishes its step and saves; vLLM's processes must live until then.
+timeout --foreground -s INT -k 45 "$TRAIN_S" $PY -m orchestra.training.async_grpo --model "$MODEL" --out "$W/$METHOD" --method "$METHOD" \
+  "${where[@]}" --reward="$REWARD" --baseline "$BASELINE" --window "$WINDOW" --temperature "$TEMPERATURE" --group "$GROUP" \
+  --problems-per-round "$PROBLEMS" --ahead "$AHEAD" --token-budget "$BUDGET" --accumulate "$ACCUMULATE" --steps "$STEPS" --lr "$LR" --seed "$SEED" \
+  --eval-every "$EVERY" --eval-problems "$EVAL" --save-every "$EVERY" $MORE 2> "$W/$METHOD.log"
+rc=$?
+echo "-- $METHOD: rc $rc, $((SECONDS - t)) s"
+[ "$rc" = 0 ] || tail -n 15 "$W/$METHOD.log"
+[ -e "$W/$METHOD/metrics.jsonl" ] || exit 1
+grep evaluation "$W/$METHOD/metrics.jsonl"
+$PY - "$W/$METHOD/metrics.jsonl" <<'PYTHON'
+import json, sys
+rows = [row for row in map(json.loads, open(sys.argv[1])) if "loss" in row]
+keys = "reward accuracy work span children silent_share staleness dropped_stale sampler_kl ratio clip_share grad_norm packing_ratio".split()
+keys += "wait_seconds learn_seconds sync_seconds".split()
+for row in rows[:3] + rows[3:][-3:]:
+    print(row["step"], {key: round(row[key], 6) for key in keys if key in row})
+seconds = rows[-1]["seconds"]
+print("trained tokens/s", round(sum(r["trained_tokens"] for r in rows) / seconds),
+      "sampled tokens/s", round(sum(r.get("sampled_tokens", 0) for r in rows) / seconds), "with evaluations")
+PYTHON
+rm -rf "$W/$METHOD/sampler"
+echo "done in $SECONDS s"
+exit $rc
