@@ -34,7 +34,7 @@ pins: ## write requirements/*.txt anew from *.in (needs uv; ARGS=--upgrade takes
 	$(COMPILE) pyproject.toml requirements/cpu.in --excludes requirements/without.txt -o requirements/cpu.txt
 	$(COMPILE) pyproject.toml requirements/transformers.in --excludes requirements/without.txt -c requirements/cpu.txt -o requirements/transformers.txt
 	$(COMPILE) pyproject.toml requirements/gpu.in -c requirements/torch.txt -o requirements/gpu.txt
-	$(COMPILE) --group test -c requirements/cpu.txt -o requirements/test.txt
+	$(COMPILE) --group test -c requirements/cpu.txt --excludes requirements/without-test.txt -o requirements/test.txt
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --custom-compile-command "make pins" $(ARGS)
 
 clean: ## remove .venv and caches
