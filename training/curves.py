@@ -7,8 +7,9 @@
 
 Runs of one label (seeds) are averaged, as far as all of them have come, and the band spans the lowest and the highest. A run without `LABEL=`
 has its folder's name for a label, without `-seed3` at its end. Lines are the rollouts that were trained on, sampled at the training's
-temperature; dots are the greedy evaluations on held-out problems, so the two need not meet. Work and span are tokens; of plans, calls. A
-panel that no run has numbers for is left out. `--panels` takes any number of metrics.jsonl, such as `grad_norm` or `reward/correct`.
+temperature; dots are the greedy evaluations on held-out problems, so the two need not meet. Where there are several held-out splits they have
+a panel of their own, `accuracy/splits`. Work and span are tokens; of plans, calls. A panel that no run has numbers for is left out. `--panels`
+takes any number of metrics.jsonl, such as `grad_norm`, `reward/correct` or `work/splits`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, get_args
 from orchestra.errors import ConfigError, OrchestraError
 
 from .curves_picture import COLOURS, Line, Panel, picture
-from .curves_runs import Kind, Over, Run, averaged, held_out, read_runs
+from .curves_runs import Kind, Over, Run, averaged, held_out, read_runs, splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Quantity:
 _GRPO = (
     Quantity(key="reward", title="reward"),
     Quantity(key="accuracy", title="accuracy, %", percent=True),
+    Quantity(key="accuracy/splits", title="held-out accuracy, %", percent=True),
     Quantity(key="work", title="work a problem"),
     Quantity(key="span", title="span a problem"),
     Quantity(key="children", title="children a problem"),
@@ -97,7 +99,7 @@ class Curves:
             "runs": {label: [str(run.path) for run in runs] for label, runs in self.runs.items()},
             "curves": {
                 shown.key: {
-                    labels[line.label]: {
+                    f"{labels[line.label]} {line.name}".strip(): {
                         "training": [asdict(point) for point in line.points],
                         "held_out": [asdict(point) for point in line.dots],
                     }
@@ -124,20 +126,23 @@ def curves(asked: Sequence[str], *, over: Over = "steps", panels: Sequence[str] 
     usual = {shown.key: shown for shown in SHOWN[kind]}
     made = []
     for key in panels or usual:
-        lines = [
-            Line(
-                label=number,
-                points=averaged(own, key, over=over, smooth=smooth),
-                dots=held_out(own, key, over=over),
-            )
-            for number, own in enumerate(runs.values())
-        ]
+        lines = [line for number, own in enumerate(runs.values()) for line in _lines(own, key, number, over=over, smooth=smooth)]
         if lines := [line for line in lines if line.points or line.dots]:
             made.append((usual.get(key) or Quantity(key=key, title=key), lines))
         elif panels:
             known = {name for own in runs.values() for run in own for line in run.steps.values() for name in line}
             raise ConfigError(f"no run reports {key!r}; these do: {', '.join(sorted(known - {'step'}))}")
     return Curves(kind, over, smooth, runs, made)
+
+
+def _lines(runs: Sequence[Run], key: str, label: int, *, over: Over, smooth: int) -> list[Line]:
+    """What one label has in the panel of `key`: one line, or one for each held-out split."""
+    number, _, wanted = key.rpartition("/")
+    if wanted == "splits":
+        return [
+            Line(label=label, name=split, dots=held_out(runs, f"{number}/{split}", over=over)) for split in splits(runs, number)
+        ]
+    return [Line(label=label, points=averaged(runs, key, over=over, smooth=smooth), dots=held_out(runs, key, over=over))]
 
 
 def main() -> None:

@@ -17,6 +17,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 26, 24
 """Room around the plot of a panel."""
 _LETTER, _KEY, _LINE = 6.6, 30, 20
 """Of the legend: width of a letter at its size, of the sign before a label, and height of a line."""
+_INSET = 5
+"""Of what is drawn from the sides of its plot, so that no dot covers the numbers of the axis."""
+_NAME = 13
+"""Least distance of the names beside lines."""
 _LOG_FROM = 20.0
 """A panel that may be logarithmic is so when its largest value is that many times its least."""
 
@@ -37,6 +41,8 @@ class Line:
 
     label: int
     """Index among the picture's labels."""
+    name: str = ""
+    """Stands beside the last dot, where a label has several lines."""
     points: Sequence[Point] = ()
     dots: Sequence[Point] = ()
 
@@ -97,7 +103,8 @@ class _Plot:
     def __init__(self, panel: Panel, width: float, left: float, right: float) -> None:
         self._panel = panel
         self._left, self._right = left, right
-        self._box = (_LEFT, _TOP, width - _RIGHT, _PANEL - _BOTTOM)
+        names = max(len(line.name) for line in panel.lines)
+        self._box = (_LEFT, _TOP, width - _RIGHT - (names and _LETTER * names), _PANEL - _BOTTOM)
         ends = [value for line in panel.lines for point in (*line.points, *line.dots) for value in (point.low, point.high)]
         low, high = min(ends), max(ends)
         self._log = panel.may_be_log and low > 0 and high / low > _LOG_FROM
@@ -121,6 +128,23 @@ class _Plot:
             yield from self._bands(line)
         for line in self._panel.lines:
             yield from self._drawn(line)
+        yield from self._names()
+
+    def _names(self) -> Iterator[str]:
+        """Beside the last dots, pushed apart where they would touch: down first, then up from the axis."""
+        _, _, right, bottom = self._box
+        named = sorted(
+            (self._y(line.dots[-1].y) + 4, line.name, line.label) for line in self._panel.lines if line.name and line.dots
+        )
+        places: list[float] = []
+        for y, _, _ in named:
+            places.append(max(y, places[-1] + _NAME) if places else y)
+        least = float(bottom)
+        for number in reversed(range(len(places))):
+            places[number] = least = min(places[number], least)
+            least -= _NAME
+        for y, (_, name, label) in zip(places, named, strict=True):
+            yield f'<text x="{right + 8:.1f}" y="{y:.1f}" fill="{COLOURS[label]}">{_safe(name)}</text>'
 
     def _bands(self, line: Line) -> Iterator[str]:
         if any(point.low < point.high for point in line.points):
@@ -134,6 +158,9 @@ class _Plot:
         if len(line.points) > 1:
             path = self._path([(point.x, point.y) for point in line.points])
             yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.7" stroke-linejoin="round"/>'
+        if line.name:
+            path = self._path([(dot.x, dot.y) for dot in line.dots])
+            yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1" stroke-dasharray="3 3"/>'
         for dot in line.dots:
             x = self._x(dot.x)
             if dot.low < dot.high:
@@ -145,7 +172,7 @@ class _Plot:
 
     def _x(self, value: float) -> float:
         left, _, right, _ = self._box
-        return left + (right - left) * (value - self._left) / (self._right - self._left)
+        return left + _INSET + (right - left - 2 * _INSET) * (value - self._left) / (self._right - self._left)
 
     def _y(self, value: float) -> float:
         _, top, _, bottom = self._box

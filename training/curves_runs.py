@@ -35,7 +35,7 @@ class Run:
     steps: dict[int, dict[str, float]]
     """What was reported of training."""
     held_out: dict[int, dict[str, float]]
-    """What was measured on held-out problems or rows."""
+    """What was measured on held-out problems or rows; of several splits each number is under `KEY/SPLIT`, because their mean says nothing."""
     tokens: dict[int, float]
     """Tokens sampled (grpo) or seen (sft) up to each reported step."""
 
@@ -64,7 +64,7 @@ def read_run(asked: str) -> Run:
     for line in lines:
         step = int(line["step"])
         if isinstance(found := line.get("evaluation"), dict):
-            held_out[step] = _numbers(found)
+            held_out[step] = _by_split(found["splits"]) if isinstance(found.get("splits"), dict) else _numbers(found)
             continue
         steps[step] = _numbers(line)
         sampled = line["tokens"] if kind == "sft" else sampled + line.get("sampled_tokens", 0)
@@ -98,6 +98,12 @@ def averaged(runs: Sequence[Run], key: str, *, over: Over, smooth: int = 1) -> l
 def held_out(runs: Sequence[Run], key: str, *, over: Over) -> list[Point]:
     """The same for what was measured on held-out problems."""
     return _averaged(runs, [_column(run.held_out, key) for run in runs], over)
+
+
+def splits(runs: Sequence[Run], key: str) -> list[str]:
+    """The splits that `runs` were evaluated on by name, in their order."""
+    found = [name.partition("/") for run in runs for line in run.held_out.values() for name in line]
+    return list(dict.fromkeys(split for number, _, split in found if split and number == key))
 
 
 def _averaged(runs: Sequence[Run], columns: Sequence[dict[int, float]], over: Over) -> list[Point]:
@@ -181,6 +187,11 @@ def _kind(lines: Sequence[dict[str, Any]], path: Path) -> Kind:
 
 def _numbers(line: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in line.items() if _is_number(value)}
+
+
+def _by_split(found: dict[str, Any]) -> dict[str, float]:
+    measured = {split: _numbers(line) for split, line in found.items() if isinstance(line, dict)}
+    return {f"{name}/{split}": value for split, line in measured.items() for name, value in line.items()}
 
 
 def _is_number(value: object) -> bool:

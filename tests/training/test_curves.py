@@ -8,6 +8,7 @@ import re
 import sys
 import xml.etree.ElementTree as xml
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,30 @@ def test_evaluations_are_dots_and_no_part_of_the_line(tmp_path: Path) -> None:
     found = curves([written(tmp_path / "fork", lines)])
     assert points(found, "accuracy", "fork") == [(1, 0.5)]
     assert points(found, "accuracy", "fork", "held_out") == [(0, 0.9), (1, 1.0)]
+
+
+def test_held_out_splits_have_a_panel_of_their_own_and_no_mean(tmp_path: Path) -> None:
+    found = {split: {"accuracy": share, "problems": 5} for split, share in (("names", 0.9), ("deeper", 0.5))}
+    lines = [step(1), {"step": 1, "evaluation": {"accuracy": 0.7, "splits": found}}]
+    drawn = curves([written(tmp_path / "planner", lines)])
+    assert points(drawn, "accuracy", "planner", "held_out") == []
+    assert points(drawn, "accuracy/splits", "planner names", "held_out") == [(1, 0.9)]
+    assert points(drawn, "accuracy/splits", "planner deeper", "held_out") == [(1, 0.5)]
+    assert ">names<" in drawn.svg() and ">deeper<" in drawn.svg()
+
+
+def test_a_panel_of_splits_that_nobody_measured_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="work/splits"):
+        curves([written(tmp_path / "fork", [step(1)])], panels=["work/splits"])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.booleans())
+def test_names_beside_lines_never_touch(found: list[float], percent: bool) -> None:
+    lines = [Line(label=0, name=f"s{n}", dots=[Point(1, y, y, y)]) for n, y in enumerate(found)]
+    drawn = xml.fromstring(picture([Panel(title="x", lines=lines, percent=percent)], ["a"], across="steps", caption=""))
+    names = [text for text in drawn.iter("{http://www.w3.org/2000/svg}text") if re.fullmatch(r"s\d", text.text or "")]
+    heights = sorted(float(text.attrib["y"]) for text in names)
+    assert len(names) == len(found) and all(after - before >= 12.8 for before, after in pairwise(heights))
 
 
 def test_tokens_across_are_those_sampled_up_to_the_step(tmp_path: Path) -> None:
