@@ -16,7 +16,7 @@ from orchestra.errors import ConfigError
 
 from .benchmark import Benchmark
 from .estimate import estimate
-from .methods.ways import Way, way_of
+from .methods.ways import Way, check_method, way_of
 from .origin import config_of
 from .output import console
 from .problem import Grade, Problem
@@ -38,6 +38,7 @@ def evaluate(args: argparse.Namespace) -> int:
     if args.benchmark == "list":
         return _list()
     benchmark = _benchmark(args)
+    check_method(args, benchmark)  # before problems are fetched
     found = find(
         benchmark,
         Wanted(data=args.data, split=args.split, seed=args.problem_seed, limit=args.limit, shard=args.shard),

@@ -33,7 +33,7 @@ RECORDED = Path(__file__).parent / "recorded" / SHIPPED / "summary.json"
 
 def demo(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
-    host = host_from(args, max_requests=64)
+    host = host_from(args, max_requests=64, gpu_memory=args.gpu_memory)
     problems = from_split("test", seed=0, limit=args.limit)
     attempts = asyncio.run(_run(host, problems, console))
     console.print()

@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -168,15 +168,8 @@ def merged(paths: Sequence[Path], out: Path) -> Pool:
 
 
 def host_of(args: argparse.Namespace, *, max_requests: int) -> Host:
-    """As `host_from`, with a share of the GPU's memory where one is given."""
-    host = host_from(args, max_requests=max_requests)
-    if args.gpu_memory is None:
-        return host
-    if host.kind != "vllm" or host.model is None:
-        raise ConfigError(f"--gpu-memory is for vLLM in this process, not for the engine {host.kind}")
-    from orchestra.engine.vllm import VllmEngine
-
-    return replace(host, engine=VllmEngine(host.model, max_num_seqs=max_requests, gpu_memory=args.gpu_memory))
+    """As `host_from`, with the share of the GPU's memory that `args` give."""
+    return host_from(args, max_requests=max_requests, gpu_memory=args.gpu_memory)
 
 
 def shard_of(text: str) -> tuple[int, int]:
@@ -228,7 +221,7 @@ def note_of(args: argparse.Namespace, setup: Setup, recording: Recording, host: 
     what = [name for name in ("steps", "texts", "token_ids") if getattr(recording, name)]
     return (
         f"{host.model_name or host.kind} {host.fingerprint or ''} on {host.kind}, {args.traces} traces of {args.split} problems of"
-        f" {args.size} numbers (seed {args.problem_seed}), {setup.method}{join}, beam {setup.effective_beam}, window {setup.window},"
+        f" {args.size} numbers (seed {args.problem_seed}), {setup.method}{join}, beam {setup.effective_beam}, window {setup.effective_window},"
         f" temperature {setup.temperature:g}, seed {setup.seed}, top {recording.top_logprobs}, with {', '.join(what) or 'no words'}"
     )
 
@@ -242,7 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=METHODS, default="serial")
     parser.add_argument("--join", choices=get_args(Join), default="all")
     parser.add_argument("--beam", type=int)
-    parser.add_argument("--window", type=int, default=0, help="default: 160; 3,072 to weave")
+    parser.add_argument("--window", type=int, help="default: 160; 3,072 to weave")
     parser.add_argument("--temperature", type=float, default=2.0)
     parser.add_argument("--sampling-seed", type=int, help="a seed for each trace; by default the engine's own draws")
     parser.add_argument("--top-logprobs", type=int, default=0, help="candidates for scores and confidences; 0 for neither")

@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from .argument_types import count, positive, seconds
+from .argument_types import add_gpu_memory, count, positive, seconds
 from .errors import ConfigError, JournalError, OrchestraError, ProblemError
 from .eval_arguments import add_eval, with_config
 from .export_arguments import add_export, add_view
@@ -269,9 +269,7 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
     group.add_argument(
         "--child-beam", type=count, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
     )
-    group.add_argument(
-        "--window", type=positive, default=0, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)"
-    )
+    group.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
     group.add_argument("--tree-tokens", type=positive, metavar="N", help="most tokens all threads of a problem may sample together")
@@ -287,6 +285,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         help="vllm, transformers, scripted (a flawless symbolic player, no model), or a server's URL (default: the best installed)",
     )
     group.add_argument("--model", type=Path, metavar="DIR", help="model folder (default: the one shipped with the repository)")
+    add_gpu_memory(group)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .argument_types import count, positive, seconds
+from .argument_types import add_gpu_memory, count, positive, seconds
 from .errors import ConfigError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -109,9 +109,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         help="successors at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
     )
     countdown.add_argument("--child-beam", type=count, default=12, metavar="N", help="successors below it (default: 12)")
-    countdown.add_argument(
-        "--window", type=positive, default=0, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)"
-    )
+    countdown.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +140,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|NAME",
         help="model folder, or the server's name for it (default: the shipped Countdown model, or the only one)",
     )
+    add_gpu_memory(group)
     group.add_argument(
         "--tokenizer", metavar="DIR", help="of a server's model: sample its tokens and not its text, with log-probabilities"
     )

@@ -35,6 +35,8 @@ MAY_CHANGE = {
 
 def check(args: argparse.Namespace) -> None:
     """Raises `ConfigError` for arguments that cannot work together. The window must be known (`grpo_arguments.with_window`)."""
+    if args.model.resolve() == args.out.resolve():
+        raise ConfigError(f"--model and --out are the same folder, {args.out}: give another --out")
     if args.baseline == "batch" and args.problems_per_round == 1:
         raise ConfigError("--baseline batch compares the groups of a round: give --problems-per-round 2 or more")
     if args.window > args.token_budget:
@@ -102,6 +104,10 @@ def parse(argv: Sequence[str] | None = None, *, description: str | None = None) 
     add = parser.add_argument_group("evaluation and checkpoints").add_argument
     add("--eval-every", type=whole(0), default=10, help="steps between greedy evaluations; 0: none, and no best policy")
     add("--eval-problems", type=whole(), default=200, help="held-out problems of each split")
-    add("--eval-split", nargs="+", help="held-out splits (default: validation; the planner's: names)")
+    add(
+        "--eval-split",
+        nargs="+",
+        help="held-out splits (default: validation; the planner's: names); all but test choose the best policy",
+    )
     add("--save-every", type=whole(), default=10, help="steps")
     return parser.parse_args(argv)

@@ -8,28 +8,29 @@ from collections.abc import Callable, Sequence
 from .async_rows import Row
 
 
-class Buffer(queue.Queue[tuple[Row | Exception, bool]]):
-    """A `queue.Queue` from which rows are taken one by one. `on_taken` is called, by the taking thread, after the last row of each round."""
+class Buffer(queue.Queue[tuple[Row | Exception, int | None]]):
+    """A `queue.Queue` from which rows are taken one by one. `on_taken` is called with the number of a round, by the taking thread, after its last
+    row."""
 
-    def __init__(self, on_taken: Callable[[], None]) -> None:
+    def __init__(self, on_taken: Callable[[int], None]) -> None:
         super().__init__()
         self._on_taken = on_taken
 
-    def put_round(self, rows: Sequence[Row]) -> None:
+    def put_round(self, number: int, rows: Sequence[Row]) -> None:
         """Never blocks: how many rounds may wait is the worker's to decide."""
         for place, row in enumerate(rows, start=1):
-            self.put((row, place == len(rows)))
+            self.put((row, number if place == len(rows) else None))
 
     def fail(self, error: Exception) -> None:
         """Whoever waits for a row, or asks for more than there are, gets `error` at once."""
-        self.put((error, True))
+        self.put((error, None))
 
     def get(self, block: bool = True, timeout: float | None = None) -> Row:  # type: ignore[override]
         """The next row. Raises `queue.Empty`, or what the worker failed of when no row is left."""
-        item, last = super().get(block, timeout)
+        item, ended = super().get(block, timeout)
         if isinstance(item, Exception):
-            self.put((item, last))  # for whoever asks again
+            self.put((item, None))  # for whoever asks again
             raise item
-        if last:
-            self._on_taken()
+        if ended is not None:
+            self._on_taken(ended)
         return item

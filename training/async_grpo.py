@@ -6,13 +6,15 @@
 
 Hardware: one GPU, which vLLM in this process and the trainer share; or two, where a vLLM server has the other and gets new weights through
 NCCL (`recipes/async_grpo.sh` starts both); or a CPU for tests (`--engine transformers`).
-Duration: to be measured.
-Expected result: to be measured.
+Duration and result: unknown. Up to now no step has been taken on a GPU. With the server on a second GPU (vLLM 0.25.1, two H200) the server
+was up after 74 s, the NCCL group was formed, the first weights arrived and several hundred requests of the first evaluation were answered,
+when the time was over; on one GPU vLLM did not start, for a reason that has been mended since. On a CPU all of it is tested but NCCL and vLLM's
+taking of weights. `grpo` is the trainer that has been measured.
 
 Rounds of `--problems-per-round` groups are sampled by the same code that answers users, at most `--ahead` of them at once. Each becomes rows as
 soon as it is complete: rewards of what was executed, advantages over whole groups, a row for every request of every thread; errors are
 dropped, groups without a difference are left out and counted. A step learns from `--accumulate` rows of `--token-budget` packed tokens each,
-with the clipped loss on the recorded log-probabilities, as the mean over tokens; then the engine gets the new weights. Rows more than
+with the clipped loss on the recorded log-probabilities, as the mean over tokens (`async_trl.py`: of each forward pass); then the engine gets the new weights. Rows more than
 `--max-staleness` steps old are dropped. What differs from `grpo`: steps are counted in tokens, not in problems; rows are a few steps old; there
 is no KL to a reference. `--baseline batch` takes its standard deviation over a round.
 
@@ -37,32 +39,32 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from orchestra.countdown.attempt import Setup
 from orchestra.engine import Engine
 from orchestra.engine.http import HttpEngine
 from orchestra.errors import ConfigError, EngineError, OrchestraError
 
 from .async_arguments import MAY_CHANGE, check, parse
-from .async_report import Report, last_position
+from .async_report import Position, Report, last_position
 from .async_weights import LocalPolicy, LocalTransfer
 from .async_worker import Teaching, Worker
-from .grpo_arguments import refuse_others, with_window
-from .grpo_countdown import Countdown
-from .grpo_domain import Domain
-from .grpo_planner import Planner
+from .grpo_arguments import with_window
+from .grpo_best import Best
+from .grpo_domains import check_asked, domain_from
 from .grpo_policy import domain_of, load_policy, open_sampler, save_policy, tokenizer_digest
 from .judge_checkpoint import Interrupted, heeding_ctrl_c
 from .memory import first_line, ran_out
 from .rewards import read_reward
-from .run_folder import FACTS, as_json, claim, finished, forget_after, replace_text
+from .run_folder import FACTS, as_json, claim, evaluated, finished, forget_after, replace_text
 from .versions import ASYNC, check_versions
 
 
 def train(args: argparse.Namespace) -> None:
     """Raises `ConfigError` for arguments and packages that cannot work and when memory runs out, `EngineError` when the engine or its server died or
-    cannot be reached, `BadBatch` for a batch that must not be learned, and `Interrupted` after Ctrl-C, when the last step is saved."""
+    cannot be reached, `BadBatch` for a batch that must not be learned, `Apart` when the engine does not sample with the trainer's weights, and `Interrupted`
+    after Ctrl-C, when the last step is saved."""
     _checked(args)
     with heeding_ctrl_c() as heard:
         try:
@@ -114,14 +116,20 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() and _kind(args) == "transformers" else "cpu")
     model = load_policy(args.model, attention="sdpa", device=device)
     domain_name = domain_of(args.model)
+    check_asked(args, domain_name)
     args = with_window(args, domain_name, model.config.max_position_embeddings)
     check(args)
-    domain, reward = _domain(args, domain_name), read_reward(args.reward)
-    finished(args.out, vars(args), may_change=MAY_CHANGE)  # refuses a folder of something else
+    domain, reward = domain_from(args, domain_name, problems=args.problems_per_round), read_reward(args.reward)
+    ended = finished(args.out, vars(args), may_change=MAY_CHANGE)
     claim(args.out, vars(args) | {"tokenizer": tokenizer_digest(args.model)}, may_change=MAY_CHANGE)
-    forget_after(args.out, position.step)
-    if position.step >= args.steps:
+    if ended is not None and ended["steps"] >= args.steps:
         sys.stderr.write(f"{args.out} has had its {args.steps} steps: more --steps prolong it\n")
+        return
+    if ended is not None and position.checkpoint is None:
+        raise ConfigError(f"{args.out} is trained already, and its checkpoints to go on from are gone: give another --out")
+    forget_after(args.out, position.step)
+    if position.checkpoint is not None and position.step >= args.steps:
+        _end_after_all(args, position, reward=str(reward))
         return
     sampling = _sampling(args, model, position.step)
     worker = Worker(
@@ -178,12 +186,27 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
     step = trainer.state.global_step
     if step < args.steps:
         raise Interrupted(f"stopped after step {step}: the same command goes on from here")
+    _write_facts(args, reward=str(reward), step=step, best=report.best, seconds=report.seconds)
+
+
+def _end_after_all(args: argparse.Namespace, position: Position, *, reward: str) -> None:
+    """Of a run that was killed after its last checkpoint."""
+    assert position.checkpoint is not None
+    if args.eval_every and not evaluated(args.out, position.step):
+        sys.stderr.write(f"step {position.step} was saved and not evaluated: evaluate {args.out} as docs/training.md says\n")
+    model: Any = AutoModelForCausalLM.from_pretrained(position.checkpoint, dtype=torch.float32, local_files_only=True)
+    save_policy(model, args.model, args.out)
+    best = Best(args.out, fresh=False, until=position.step)
+    _write_facts(args, reward=reward, step=position.step, best=best, seconds=position.seconds)
+
+
+def _write_facts(args: argparse.Namespace, *, reward: str, step: int, best: Best, seconds: float) -> None:
     facts = {
         "arguments": as_json(vars(args)),
-        "reward": str(reward),
+        "reward": reward,
         "steps": step,
-        "best": report.best.summary,
-        "seconds": report.seconds,
+        "best": best.summary,
+        "seconds": seconds,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,
     }
@@ -213,17 +236,6 @@ def _kind(args: argparse.Namespace) -> Any:
     if args.engine != "auto":
         return args.engine
     return "vllm" if torch.cuda.is_available() else "transformers"
-
-
-def _domain(args: argparse.Namespace, name: str) -> Domain:
-    refuse_others(args, name)
-    sizes = {"problems": args.problems_per_round, "group": args.group, "seed": args.seed, "held_out": args.eval_split}
-    sizes["held_out_problems"] = args.eval_problems if args.eval_every else 0
-    if name == "planner":
-        return Planner(args.model, window=args.window, temperature=args.temperature, hard=args.hard, **sizes)
-    beams = {"beam": args.beam, "child_beam": args.child_beam}
-    setup = Setup(method=args.method, join=args.join, window=args.window, temperature=args.temperature, **beams)
-    return Countdown(setup, size=args.size, **sizes)
 
 
 def main() -> None:

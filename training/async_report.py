@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from orchestra.errors import ConfigError
+from orchestra.errors import ConfigError, OrchestraError
 
 from .async_worker import Worker
 from .grpo_best import Best
 from .grpo_domain import Domain, evaluate
-from .grpo_update import BadBatch
-from .run_folder import METRICS, read_object, replace_text
+from .run_folder import METRICS, evaluated, read_object, replace_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,6 +45,10 @@ _WORDS = {
     "sampled_tokens_total": "sampled_tokens",
 }
 """TRL's names, and ours for the same; the others stay as they are."""
+
+
+class Apart(OrchestraError):
+    """Sampler and trainer are not of one policy any more. The step that showed it has been learned; no checkpoint holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ class Report(TrainerCallback):
         heard: Sequence[bool],
         start: Position,
     ) -> None:
-        self.best = Best(out, fresh=start.checkpoint is None)
+        self.best = Best(out, fresh=start.checkpoint is None, until=start.step)
         self._worker, self._domain, self._source, self._out = worker, domain, source, out
         self._eval_every, self._max_kl, self._heard = eval_every, max_kl, heard
         self._started = time.monotonic() - start.seconds
@@ -87,15 +90,17 @@ class Report(TrainerCallback):
         return time.monotonic() - self._started
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        if state.global_step == 0:
-            self._evaluate(0, others["model"])
+        use_rate(args.learning_rate, others["optimizer"], others["lr_scheduler"])
+        step = state.global_step
+        if self.best.record is None or (self._is_evaluated(state) and not evaluated(self._out, step)):
+            self._evaluate(step, others["model"])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         if self._heard:
             control.should_save = control.should_training_stop = True
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
-        """Raises `BadBatch` when sampler and trainer are not of one policy any more."""
+        """Raises `Apart` when sampler and trainer are not of one policy any more."""
         logs: dict[str, Any] = others["logs"]
         if "loss" not in logs:  # the summary at the end
             return
@@ -105,16 +110,23 @@ class Report(TrainerCallback):
         counts = {"dropped": 0.0, "dropped_stale": 0.0}
         self._write({"step": step, "seconds": round(self.seconds, 3)} | counts | numbers)
         if (apart := numbers.get("sampler_kl", 0.0)) > self._max_kl:
-            raise BadBatch(
+            raise Apart(
                 f"step {step}: sampler and trainer are {apart:.3g} nats a token apart, more than {self._max_kl}: the engine did not take the"
                 " weights, rounds too coarsely (--sampler-dtype float32), or the rows are too old (lower --ahead or --max-staleness)"
             )
-        if self._eval_every and (step == state.max_steps or step % self._eval_every == 0):
-            self._evaluate(step, others["model"])
+        if self._is_evaluated(state):
+            # First: an evaluation may fail, and the best policy must not be of a step that could be lost.
+            control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         position = {"step": state.global_step, "next_round": self._worker.next_round, "seconds": self.seconds}
         replace_text(self._out / f"checkpoint-{state.global_step}" / POSITION, json.dumps(position) + "\n")
+        if self._is_evaluated(state) and not (self._heard and state.global_step < state.max_steps):
+            self._evaluate(state.global_step, others["model"])
+
+    def _is_evaluated(self, state: TrainerState) -> bool:
+        step = state.global_step
+        return bool(self._eval_every) and (step in (0, state.max_steps) or step % self._eval_every == 0)
 
     def _evaluate(self, step: int, model: PreTrainedModel) -> None:
         if self._domain.held_out:
@@ -127,6 +139,15 @@ class Report(TrainerCallback):
         with (self._out / METRICS).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
         sys.stderr.write(text + "\n")
+
+
+def use_rate(rate: float, optimizer: Any, scheduler: Any) -> None:
+    """Make `rate` the peak of the schedule from here on: a checkpoint brings back the one that it was saved with."""
+    scheduler.base_lrs = [rate] * len(scheduler.base_lrs)
+    now = [rate * factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+    for group, value in zip(optimizer.param_groups, now, strict=True):
+        group["initial_lr"], group["lr"] = rate, value
+    scheduler._last_lr = now
 
 
 def last_position(out: Path) -> Position:

@@ -2,7 +2,9 @@
 
 What is ours: rows and advantages come from `async_worker`, weights go through `async_weights`, attention over packed rows is PyTorch's own
 unless FlashAttention 3 is asked for, nothing that is not a number is learned, and nobody is told that a run took place. What is TRL's: packing,
-the clipped loss (mean over all tokens of a batch, no KL to a reference), optimizer, checkpoints, reporting.
+the clipped loss (no KL to a reference), optimizer, checkpoints, reporting. The loss of a step is the mean over its forward passes of each one's mean
+over its tokens, not the mean over all tokens of the step: a token of a pass with few weighs more than one of a pass with many. Packed passes are
+nearly even: the weights of two tokens differ by a factor of 1.26 at --token-budget 1,024, and of 1.01 at 8,192.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ The thread has an event loop, which owns the engine from `with Worker(…)` to `
 which are scored together, so that advantages compare what belongs together; its rows go to the trainer at once. No more than `ahead`
 rounds are being sampled or waiting to be taken, which bounds how old a row can be.
 
+Problems depend on the number of the round alone. A run that was broken off goes on with the oldest round whose rows had not all been taken by
+the trainer, so no problem is passed over, but for rows that it held and had not learned; a later round that was taken before it is sampled a second time, with newer weights.
+
 Whatever goes wrong in the thread reaches the trainer: as the error of its next row, of its next weight transfer, or of `check_health`.
 
 It implements TRL 1.16's `RolloutWorkerProtocol` and does not import TRL.
@@ -77,11 +80,12 @@ class Worker:
     ) -> None:
         if ahead < 1:
             raise ConfigError(f"--ahead must be at least 1, got {ahead}")
-        self.rollout_buffer = Buffer(self._taken)
+        self.rollout_buffer = Buffer(self._over)
         self.metrics_queue: queue.Queue[dict[str, Figure]] = queue.Queue()
         self.model_version = 0
-        self.next_round = first_round
-        """The first that has not begun."""
+        self._next_round = first_round
+        self._open_rounds: set[int] = set()
+        self._rounds_lock = threading.Lock()
         self._open_engine, self._domain, self._teaching, self._seed = open_engine, domain, teaching, seed
         self._group_ids: dict[str, int] = {}
         self._silent = 0
@@ -113,6 +117,12 @@ class Worker:
         """Cancel what is being sampled, leave the engine and end the thread. May be called again."""
         self._tell(self._stopping.set)
         self._thread.join()
+
+    @property
+    def next_round(self) -> int:
+        """Where a run that is broken off now should go on: the first round that is not over."""
+        with self._rounds_lock:
+            return min(self._open_rounds, default=self._next_round)
 
     def update_model_version(self, model_version: int) -> None:
         """From now on the engine samples with these weights."""
@@ -165,7 +175,10 @@ class Worker:
         with suppress(RuntimeError):  # the loop is closed: `_ended` says so
             self._loop.call_soon_threadsafe(what)
 
-    def _taken(self) -> None:
+    def _over(self, number: int) -> None:
+        """The trainer has a round's rows, or it has none."""
+        with self._rounds_lock:
+            self._open_rounds.discard(number)
         self._progress = time.monotonic()
         self._tell(self._slots.release)
 
@@ -201,9 +214,11 @@ class Worker:
         await self._producing.wait()
         self._progress = time.monotonic()
         async with asyncio.TaskGroup() as rounds:
-            for number in itertools.count(self.next_round):
+            for number in itertools.count(self._next_round):
                 await self._slots.acquire()
-                self.next_round = number + 1
+                with self._rounds_lock:
+                    self._open_rounds.add(number)
+                    self._next_round = number + 1
                 rounds.create_task(self._round(number))
 
     async def _round(self, number: int) -> None:
@@ -220,9 +235,9 @@ class Worker:
         self.metrics_queue.put(figures_of(rollouts, lesson))
         if rows := rows_of(lesson, version=version, group_ids=self._group_ids, now=time.time()):
             self._silent = 0
-            self.rollout_buffer.put_round(rows)
+            self.rollout_buffer.put_round(number, rows)
             return
-        self._slots.release()
+        self._over(number)
         self._silent += lesson.advantages.groups
         if self._silent >= teaching.max_silent:
             raise ConfigError(

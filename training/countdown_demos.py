@@ -132,7 +132,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the shards; shards that are there stay")
     parser.add_argument("--split", choices=SPLITS, default="train")
     parser.add_argument(
-        "--free", type=number(least=0, most=1), default=0.0, help="share of the problems whose prompts leave widths and order to the model"
+        "--free",
+        type=number(least=0, most=1),
+        default=0.0,
+        help="share of the problems whose prompts leave widths and order to the model",
     )
     parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")

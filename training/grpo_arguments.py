@@ -25,7 +25,9 @@ _OF_PLANNER = ("hard",)
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raises `ConfigError` for numbers that cannot work."""
+    """Raises `ConfigError` for numbers and folders that cannot work."""
+    if args.model.resolve() == args.out.resolve():
+        raise ConfigError(f"--model and --out are the same folder, {args.out}: give another --out")
     if args.temperature <= 0:
         raise ConfigError(f"--temperature must be positive, got {args.temperature}: greedy rollouts are all alike")
     for name in ("group", "problems_per_step", "window", "minibatches", "warmup", "save_every", "row_tokens", "slots"):
@@ -47,7 +49,7 @@ def refuse_others(args: argparse.Namespace, domain: str) -> None:
 
 def with_window(args: argparse.Namespace, domain: str, context: int) -> argparse.Namespace:
     """`args` with the window that they mean for a model with so many tokens of context. Raises `ConfigError` for one that is more."""
-    window = args.window or (context if domain == "planner" else Setup(method=args.method).window)
+    window = args.window or (context if domain == "planner" else Setup(method=args.method).effective_window)
     if window > context:
         raise ConfigError(f"--window {window} is more than the {context} tokens of {args.model}")
     return argparse.Namespace(**vars(args) | {"window": window})
@@ -110,6 +112,10 @@ def _parser(description: str | None = None) -> argparse.ArgumentParser:
     add = parser.add_argument_group("evaluation and checkpoints").add_argument
     add("--eval-every", type=int, default=10, help="steps between greedy evaluations; 0: none, and no best policy")
     add("--eval-problems", type=int, default=200, help="held-out problems of each split")
-    add("--eval-split", nargs="+", help="held-out splits (default: validation; the planner's: names)")
+    add(
+        "--eval-split",
+        nargs="+",
+        help="held-out splits (default: validation; the planner's: names); all but test choose the best policy",
+    )
     add("--save-every", type=int, default=10, help="steps")
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ RECORD = "evaluation.json"
 
 
 class Best:
-    """`fresh` for a run that begins: what another left behind is removed. Otherwise the best of before counts on.
+    """`fresh` for a run that begins: what was left behind is removed, so the folder must be known to be the run's. Otherwise the best of
+    before counts on, unless it is of a step after `until`, which is going to be taken again.
 
     Raises `ConfigError` for a damaged record.
     """
 
-    def __init__(self, out: Path, *, fresh: bool) -> None:
+    def __init__(self, out: Path, *, fresh: bool, until: float = math.inf) -> None:
         self.folder = out / BEST
         self._before = out / f"{BEST}.before"
         if fresh:
@@ -36,6 +38,9 @@ class Best:
             self._before.rename(self.folder)
         self.record: dict[str, Any] | None = self._read() if self.folder.exists() else None
         """`step` and `evaluation`; None before the first evaluation."""
+        if self.record is not None and self.record["step"] > until:
+            shutil.rmtree(self.folder)
+            self.record = None
 
     def offer(self, model: PreTrainedModel, source: Path, step: int, evaluation: dict[str, Any]) -> bool:
         """Keep the policy if it beats the best so far, as one whole folder. The first of equals stays."""
@@ -65,7 +70,7 @@ class Best:
     def _read(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
-            score(record["evaluation"])
+            score(record["evaluation"]), int(record["step"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.folder / RECORD} is damaged ({error!r}): remove {self.folder} to go on without it") from error
         return record

@@ -15,6 +15,7 @@ from .grpo_domain import STEP_STRIDE, Answer, held_out_splits, some_succeeded
 from .rollout import Rollout, facts_of_attempt, rollout_of_attempt
 
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
+""""test" is measured, and does not choose the best policy (`grpo_domain.evaluate`)."""
 
 
 class Countdown:

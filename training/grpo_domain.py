@@ -22,6 +22,10 @@ STEP_STRIDE = 1_000_003
 """A prime: seeds of steps of runs with near seeds do not meet."""
 
 
+TEST = "test"
+"""The split by which nothing is chosen: it is reported beside the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A greedy answer to a held-out problem."""
@@ -32,7 +36,8 @@ class Answer:
 
 
 class Domain(Protocol):
-    """Problems depend on seed and step alone, so that a resumed run sees the same."""
+    """Problems depend on seed and step alone, so that a resumed run of `grpo` sees the same; `async_grpo` counts rounds of rollouts as steps, and
+    says in `async_worker.py` which a resumed run sees again."""
 
     @property
     def held_out(self) -> Sequence[str]:
@@ -59,21 +64,26 @@ def some_succeeded(rollouts: Sequence[Rollout], *, step: int) -> list[Rollout]:
 
 
 def held_out_splits(wanted: Sequence[str] | None, known: Sequence[str], default: str) -> tuple[str, ...]:
-    """Raises `ConfigError` for a split that the domain does not have, or trains on."""
+    """Raises `ConfigError` for a split that the domain does not have, or trains on, and where none may choose the best policy."""
     for split in wanted or ():
         if split not in known:
             raise ConfigError(f"--eval-split may name {', '.join(known)} here, got {split!r}")
+    if wanted and set(wanted) == {TEST}:
+        raise ConfigError(
+            f"--eval-split {TEST} is measured beside others and chooses no best policy: give --eval-split {default} {TEST}"
+        )
     return tuple(dict.fromkeys(wanted or (default,)))
 
 
 async def evaluate(domain: Domain, engine: Engine) -> dict[str, Any]:
-    """Means over all held-out problems on which the engine did not fail; `splits` has those of each where there are several.
+    """Means over the held-out problems on which the engine did not fail, of all splits but "test"; `splits` has those of each where there are
+    several.
 
     Raises `EngineError` when it failed on all."""
     async with asyncio.TaskGroup() as tasks:
         running = {split: tasks.create_task(domain.answers(engine, split)) for split in domain.held_out}
     found = {split: task.result() for split, task in running.items()}
-    whole = summary([answer for answers in found.values() for answer in answers])
+    whole = summary([answer for split, answers in found.items() if split != TEST for answer in answers])
     return whole | ({"splits": {split: summary(answers) for split, answers in found.items()}} if len(found) > 1 else {})
 
 

@@ -1,7 +1,8 @@
 """Planning tasks for `grpo`: a rollout is one sampled plan, and its facts are what became of it when the scheduler ran it.
 
 Training tasks are of the split "train" alone, whose compositions and names occur in no other; what is held out for tests stays so. Tasks
-of a run are none that the demonstrations, self-training or the evaluation saw: each draws from seeds of its own.
+of a run are none that the demonstrations, self-training or the evaluation saw: each draws from seeds of its own. A run's own held-out numbers
+choose its `best` policy, so that one's are the best of many; `self_training` measures the same splits on other tasks, which chose nothing.
 
 Plans are graded one after the other while others are still sampled. A grade takes one to four milliseconds of this process (vLLM samples in
 another), and equal plans of a group are graded once.
@@ -156,10 +157,12 @@ class _Plan:
 def facts_of(task: PlanningTask, grade: Grade | None, *, ended: Ended) -> Facts:
     """What rewards read of a plan, in calls: `work` were made, `span` of them one after the other, `wasted` more than the task needs.
 
-    `malformed` are the findings of parser and verifier. None stands for a plan that found no end.
+    `malformed` are the findings of parser and verifier. None stands for a plan that found no end, which is one finding when it was cut.
     """
     if grade is None:
-        return Facts(correct=False, answer=None, ended=ended, work=0, span=0, cut=int(ended == "cut"))
+        return Facts(
+            correct=False, answer=None, ended=ended, work=0, span=0, cut=int(ended == "cut"), malformed=int(ended == "cut")
+        )
     claimed = grade.error is None
     return Facts(
         correct=grade.correct,

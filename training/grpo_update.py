@@ -15,6 +15,7 @@ from orchestra.errors import ConfigError, OrchestraError
 from .attention import Attention, Batch, batch_of, label_logprobs
 from .grpo_lesson import Minibatch
 from .grpo_loss import Objective, Sums, policy_loss
+from .memory import first_line, ran_out
 from .trie import batches, pack
 
 
@@ -92,9 +93,12 @@ class Learner:
             found = [
                 self._accumulate(batch_of(part, device=self._device), tokens) for part in batches(rows, slots=self._packing.slots)
             ]
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not ran_out(error):
+                raise
             raise ConfigError(
-                f"memory ran out in a forward pass of {self._packing.slots} tokens: lower --slots, --row-tokens or --gpu-memory ({error})"
+                f"memory ran out in a forward pass of {self._packing.slots} tokens: lower --slots, --row-tokens or --gpu-memory"
+                f" ({first_line(error)})"
             ) from error
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self._max_grad_norm))
         update = _update(found, tokens=tokens, packed=sum(map(len, rows)), grad_norm=norm)

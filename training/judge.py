@@ -41,7 +41,7 @@ from .judge_model import SMALLEST_VOCABULARY, Scratch, byte_tokenizer, learned_t
 from .judge_pairs import examples, oversampled, split
 from .judge_questions import Questions, stop_at_nan
 from .memory import first_line, ran_out
-from .run_folder import FACTS, as_json, finished, make_folder, replace_text
+from .run_folder import FACTS, as_json, claim, finished, make_folder, replace_text
 from .sft import learning_rate
 from .versions import check_versions
 
@@ -66,7 +66,8 @@ def train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
 def _train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lengths = tuple(args.lengths)
-    if ended := finished(args.out, as_json(vars(args)), may_change=("out", "log_every", "save_every")):
+    may_change = ("out", "log_every", "save_every")
+    if ended := finished(args.out, as_json(vars(args)), may_change=may_change):
         sys.stderr.write(f"{args.out} is trained already: remove it to train again\n")
         last_of_it: dict[str, Any] = ended["last"]
         return last_of_it
@@ -81,6 +82,7 @@ def _train(args: argparse.Namespace, pool: Pool) -> dict[str, Any]:
     per_epoch = -(-len(questions) // args.batch)
     steps = args.steps or max(1, round(per_epoch * args.epochs))
     checkpoint = Checkpoint(args.out, {**as_json(vars(args)), "problems": len(pool.problems), "pool": pool.name})
+    claim(args.out, checkpoint.arguments, may_change=may_change)
     done, seconds = checkpoint.load(model, optimizer)
     size = f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}M parameters"
     sys.stderr.write(

@@ -51,7 +51,8 @@ class Checkpoint:
         unfinished.rename(self.path)
 
     def load(self, model: Any, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
-        """Steps done and seconds taken, after the checkpoint or (0, 0.0). What was reported after it is forgotten.
+        """Steps done and seconds taken, after the checkpoint or (0, 0.0). What was reported after it is forgotten, so the folder must be known to be
+        the run's (`run_folder.claim`).
 
         Raises `ConfigError` for a checkpoint of other arguments, and for a damaged one.
         """

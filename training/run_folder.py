@@ -16,15 +16,17 @@ METRICS = "metrics.jsonl"
 
 def claim(folder: Path, arguments: Mapping[str, Any], *, may_change: Collection[str] = (), note: str = ARGUMENTS) -> None:
     """Make the folder and note in a file what it is for; a run that goes on has to have the same arguments, but for those that
-    `may_change`. A folder without the note, of an older version, is taken as it is.
+    `may_change`. A folder without the note, of an older version, is taken as it is where a checkpoint in it says whose it is.
 
-    Raises `ConfigError` for a folder of another run.
+    Raises `ConfigError` for a folder of another run, and for one with metrics of a run that nothing says anything about.
     """
     values = {name: value for name, value in as_json(arguments).items() if name not in may_change}
     make_folder(folder)
     path = folder / note
     if path.exists():
         refuse_others(folder, read_object(path), values)
+    elif (folder / METRICS).exists() and not any(folder.glob("checkpoint*")):
+        raise ConfigError(f"{folder / METRICS} is of a run that nothing else is known of: remove it, or give another --out")
     replace_text(path, json.dumps(values, indent=1) + "\n")
 
 
@@ -64,6 +66,13 @@ def forget_after(out: Path, step: int) -> None:
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if _step(line) <= step]
         replace_text(path, "".join(f"{line}\n" for line in kept))
+
+
+def evaluated(out: Path, step: int) -> bool:
+    """Whether the metrics have an evaluation of this step."""
+    path = out / METRICS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return any('"evaluation"' in line and _step(line) == step for line in lines)
 
 
 def _step(line: str) -> float:

@@ -135,7 +135,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--requests", type=whole(), default=256, help="most that are decoded together")
     countdown = parser.add_argument_group("Countdown")
     countdown.add_argument("--method", choices=("fork", "serial", "weave"), default="fork")
-    countdown.add_argument("--window", type=whole(8), default=0, help="tokens of a thread's context (default: 160; 3,072 to weave)")
+    countdown.add_argument("--window", type=whole(8), help="tokens of a thread's context (default: 160; 3,072 to weave)")
     countdown.add_argument("--strict", action="store_true", help="keep only what the symbolic demonstrator would have written")
     args = parser.parse_args(argv)
     args.samples = (4 if args.temperature else 1) if args.samples is None else args.samples

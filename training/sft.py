@@ -14,7 +14,7 @@ results blocks, which we inject, are never trained. Every demonstration sees onl
 inference. Weights are kept in fp32, the forward pass runs in bf16 on a GPU, the saved model is bf16.
 
 A run that is started again with the same arguments goes on from its last checkpoint, or says that it is at its end; the number of
-processes may change. OUT gets
+processes may change. Ctrl-C saves a checkpoint first where there is one process. OUT gets
 `metrics.jsonl` on the way and `training.json` at the end: arguments, data size, seconds and loss curve; the numbers of the shipped
 model are in its folder. A loss that is no number ends the run, with the rows that led to it in `nan-batch.npz`.
 
@@ -29,7 +29,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,9 @@ from transformers.utils import logging as transformers_logging
 from orchestra.errors import ConfigError
 
 from .arguments import number, whole
+from .judge_checkpoint import Interrupted, heeding_ctrl_c
 from .memory import first_line, ran_out
-from .run_folder import FACTS, as_json, finished, forget_after, make_folder, replace_text
+from .run_folder import FACTS, as_json, claim, finished, forget_after, make_folder, replace_text
 from .sft_card import card_of
 from .sft_checkpoint import CHECKPOINT, Progress, load_checkpoint, report, save_checkpoint
 from .sft_data import Mixture, Share, share
@@ -66,11 +67,15 @@ def learning_rate(step: int, *, peak: float, steps: int, warmup: int) -> float:
 def train(args: argparse.Namespace) -> Progress:
     """Train and save.
 
-    Raises `ConfigError` for data, a checkpoint or a machine that it cannot work with, and for a loss that is no number.
+    Raises `ConfigError` for data, a checkpoint or a machine that it cannot work with, and for a loss that is no number, and `Interrupted` after a
+    Ctrl-C.
     """
     try:
         with joined() as processes:
-            return _train(args, processes)
+            if processes.size > 1:  # they would hear Ctrl-C at different steps
+                return _train(args, processes, ())
+            with heeding_ctrl_c() as heard:
+                return _train(args, processes, heard)
     except RuntimeError as error:
         if not ran_out(error):
             raise
@@ -80,7 +85,7 @@ def train(args: argparse.Namespace) -> Progress:
         ) from error
 
 
-def _train(args: argparse.Namespace, processes: Processes) -> Progress:
+def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]) -> Progress:
     device = processes.device
     arguments = {name: value for name, value in _values(args).items() if name not in NOT_OF_THE_RUN}
     if ended := finished(args.out, _values(args), may_change=NOT_OF_THE_RUN):
@@ -99,6 +104,7 @@ def _train(args: argparse.Namespace, processes: Processes) -> Progress:
     optimizer = make_optimizer(model, args)
     progress = load_checkpoint(args.out, model, optimizer, arguments)
     if processes.first:
+        claim(args.out, _values(args), may_change=NOT_OF_THE_RUN)
         forget_after(args.out, progress.step)
     steps = args.steps or max(1, round(rows.per_epoch * args.epochs))
     rows.plan(steps)
@@ -136,7 +142,8 @@ def _train(args: argparse.Namespace, processes: Processes) -> Progress:
         progress.step += 1
         progress.tokens += batch.num_tokens
         last = progress.step == steps
-        logs, saves = progress.step % args.log_every == 0 or last, progress.step % args.save_every == 0 and not last
+        logs = progress.step % args.log_every == 0 or last
+        saves = (progress.step % args.save_every == 0 or bool(heard)) and not last
         if logs or saves:
             _stop_at_nan(norms, rows, progress.step, args.out, processes)
         if logs:
@@ -153,7 +160,10 @@ def _train(args: argparse.Namespace, processes: Processes) -> Progress:
             _say(processes, f"{json.dumps(entry)}  {speed}")
             running, norms = torch.zeros((), device=device), []
         if saves and processes.first:
+            progress.seconds = time.monotonic() - started
             save_checkpoint(args.out, model, optimizer, progress, arguments)
+        if heard and not last:
+            raise Interrupted(f"stopped after {progress.step} of {steps} steps: the same command goes on from here")
     if processes.first:
         save_model(model, language, args.out)
         if language.domain == "countdown":
@@ -264,6 +274,9 @@ def main() -> None:
     try:
         check_versions()
         train(args)
+    except Interrupted as stop:
+        sys.stderr.write(f"{stop}\n")
+        raise SystemExit(130) from None
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

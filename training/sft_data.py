@@ -169,10 +169,14 @@ class Mixture:
         return self._together(parts)
 
     def all(self) -> Iterator[Batch]:
-        """Every full batch, in the order of the files."""
+        """Every row, in the order of the files. What is missing in the last batch is padding, so that all have one shape."""
         rows = [_padded(_taken(source.rows, np.arange(len(source.rows))), self.width) for source in self._sources]
-        whole = self._together(rows)
-        for start in range(0, self.per_epoch * self.batch, self.batch):
+        shape = (-self.num_rows % self.batch, self.width)
+        padding = packing.Rows(
+            token_ids=np.zeros(shape, np.uint16), document=np.zeros(shape, np.uint16), trained=np.zeros(shape, np.bool_)
+        )
+        whole = self._together([*rows, padding])
+        for start in range(0, self.num_rows, self.batch):
             yield whole.part(slice(start, start + self.batch))
 
     def _together(self, parts: Sequence[packing.Rows]) -> Rows:

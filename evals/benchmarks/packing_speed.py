@@ -145,7 +145,7 @@ def measured(trained: Trainer, units: Sequence[Unit], *, rounds: int, until: flo
             seconds, surprises[name] = _timed(trained, rows[name], way)
             found[name]["first_seconds"] = round(seconds, 3)
         except RuntimeError as error:  # torch's own for memory and for compilers
-            found[name]["error"] = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            found[name]["error"] = _told(error)
     if not surprises:
         raise ConfigError(f"no way of packing runs here: {found['padded']['error']}")
     spread = max(surprises.values()) / min(surprises.values()) - 1
@@ -156,13 +156,21 @@ def measured(trained: Trainer, units: Sequence[Unit], *, rounds: int, until: flo
         if number >= _LEAST_ROUNDS and time.monotonic() > until:
             break
         for name, own in taken.items():
+            if "error" in found[name]:
+                continue
             if cuda:
                 torch.cuda.reset_peak_memory_stats()
-            own.append(_timed(trained, rows[name], used[name])[0])
+            try:
+                own.append(_timed(trained, rows[name], used[name])[0])
+            except RuntimeError as error:
+                found[name]["error"] = f"round {number + 1}: {_told(error)}"
+                continue
             if cuda:
                 found[name]["peak_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
     sampled = sum(len(unit.sampled) for unit in units)
     for name, own in taken.items():
+        if "error" in found[name]:
+            continue
         found[name]["seconds"] = [round(value, 4) for value in own]
         found[name]["trained_tokens_per_second"] = round(sampled / statistics.median(own))
     return {
@@ -172,6 +180,11 @@ def measured(trained: Trainer, units: Sequence[Unit], *, rounds: int, until: flo
         "surprise_spread": spread,
         "ways": found,
     }
+
+
+def _told(error: RuntimeError) -> str:
+    """Its kind and the first line of its message: torch's go on for pages."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
 
 
 def _timed(trained: Trainer, rows: Sequence[Row], way: Way) -> tuple[float, float]:

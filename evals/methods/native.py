@@ -46,13 +46,14 @@ def native_way(args: argparse.Namespace) -> Way:
     host = host_from(
         argparse.Namespace(engine=args.engine, model=Path(args.model) if args.model is not None else None),
         max_requests=min(_MOST_REQUESTS, at_once),
+        gpu_memory=args.gpu_memory,
     )
     host.check_setup(setup)
     threads = setup.threads + (setup.method != "serial")
     return Way(
         label=_label(setup, args.policy),
         settings=settings_of(host, setup, policy=args.policy, caps=caps),
-        most_tokens=bound(traces * threads * setup.window, policy, caps),
+        most_tokens=bound(traces * threads * setup.effective_window, policy, caps),
         check=lambda problems: _check(host, problems),
         run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
         needs_mathematics=False,
@@ -65,6 +66,7 @@ def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Ca
         **{name: value for name, value in asdict(setup).items() if name not in ("method", "tree_tokens", "seconds")},
         "search": setup.method,
         "beam": setup.effective_beam,
+        "window": setup.effective_window,
         "policy": policy,
         **caps.as_settings(),
         "engine": host.kind,

@@ -51,14 +51,19 @@ class Way:
     """Its votes and grades compare answers by what they mean, for which math-verify must be installed."""
 
 
-def way_of(args: argparse.Namespace, benchmark: Benchmark) -> Way:
-    """Raises `ConfigError` for a method that the benchmark or the model does not have, and for a model that is not there."""
+def check_method(args: argparse.Namespace, benchmark: Benchmark) -> None:
+    """Raises `ConfigError` for a method that the benchmark does not have. Nothing is read or loaded for it."""
     if args.method is not None and args.method not in benchmark.methods:
         if args.method in ("fork", "weave"):
             raise ConfigError(
                 f"{benchmark.name} has no model that forks by itself: `--method {args.method}` is for Countdown; use `--policy` for many tries at once"
             )
         raise ConfigError(f"{benchmark.name} is not solved by `--method {args.method}`: use {', '.join(sorted(benchmark.methods))}")
+
+
+def way_of(args: argparse.Namespace, benchmark: Benchmark) -> Way:
+    """Raises `ConfigError` for a method that the benchmark or the model does not have, and for a model that is not there."""
+    check_method(args, benchmark)
     if speaks_countdown(args, benchmark):
         from .native import native_way
 

@@ -15,7 +15,7 @@ from typing import Any
 from orchestra.answers import Equivalence
 from orchestra.chat import ChatModel, EngineChat, HttpChat, open_chat
 from orchestra.engine.connection import KEY_VARIABLE
-from orchestra.engine.open import choose, open_engine
+from orchestra.engine.open import choose, open_engine, refuse_gpu_memory
 from orchestra.errors import ConfigError
 from orchestra.sample import Policy, read_policy
 from orchestra.tools import Tool, load_tools
@@ -131,6 +131,8 @@ def _check(benchmark: Benchmark, problems: tuple[Problem, ...]) -> None:
 
 
 def _chat(args: argparse.Namespace, kind: str, *, max_requests: int, top_p: float) -> ChatModel:
+    if kind != "vllm":
+        refuse_gpu_memory(kind, args.gpu_memory)
     if kind.startswith(("http://", "https://")):
         if args.tokenizer:
             return EngineChat(open_engine(kind, model=args.model), args.tokenizer)
@@ -143,7 +145,7 @@ def _chat(args: argparse.Namespace, kind: str, *, max_requests: int, top_p: floa
         return PoolChat.read(Path(kind.removeprefix(POOL)))
     if kind.startswith(RECORDED):
         return open_chat(kind)
-    return open_chat(kind, model=args.model, max_requests=max_requests)
+    return open_chat(kind, model=args.model, max_requests=max_requests, gpu_memory=args.gpu_memory)
 
 
 @asynccontextmanager

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from itertools import islice
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from ..chat.base import ChatModel
+from ..chat.base import ChatModel, ChatRequest, Reply
+from ..plan.finding import errors
 from ..plan.formats.llmcompiler import LLMCompiler
 from ..plan.node import ToolCall
 from ..plan.plan import Plan
 from ..plan.ref import Ref, refs
+from ..plan.tool_spec import ToolSpec
+from ..plan.verify import verify
+from ..tools.facts.disguise import Disguise, Fold
 from ..tools.facts.names import Names
 from ..tools.facts.quantities import in_words, unit_of, units_of
 from ..tools.facts.question import Question
+from ..tools.facts.reading import plan_text, tree_of
 from ..tools.facts.table import FactTable
 from .decision import Finish
 from .joiner import State
@@ -35,8 +42,13 @@ EXAMPLES = (
 """Questions about the packaged table, of every kind."""
 _MAX_TOKENS = 400
 """The longest plans of training have some 300 tokens."""
-_TRIES = 4
-_TEMPERATURE = 0.7
+ROUND = 4
+"""Tries at once after the first: together they take little longer than one."""
+_FOLDS: tuple[Fold, ...] = ("all", "relations", "all", "names")
+"""What they make simpler."""
+ROUNDS = 3
+_SMALL = 2
+"""Folds of a question that is tried as it is. Of larger ones the likeliest plan is too often wrong in ways that no check sees."""
 
 
 def examples(facts: FactTable, count: int = 3) -> list[str]:
@@ -74,31 +86,89 @@ class FactsPlanner:
     """A `Planner` on a model that was trained from scratch for questions about facts.
 
     It writes LLMCompiler's text. Its likeliest plan runs while it is written; when that turns out not to fit the question, or not to be a
-    plan, up to three others are sampled. A plan is run as it is or not at all, and without one that fits there is no answer.
+    plan, the question is put more simply (`Disguise`) in several ways, a few at a time until some plans fit; of these the one is run that was
+    written most often. Large questions are put more simply at once. A plan is run as it is or not at all, and without one that fits there
+    is no answer.
     """
 
-    def __init__(self, model: ChatModel, *, names: Names) -> None:
+    def __init__(self, model: ChatModel, *, names: Names, rounds: int = ROUNDS) -> None:
+        """`rounds`: of `ROUND` more tries each, at most."""
+        self._model = model
         self._names = names
-        ask = partial(TextPlanner, model, format=LLMCompiler(), repairs=0, on_bad_plan="fail", max_tokens=_MAX_TOKENS)
-        self._planners = [ask(), *(ask(temperature=_TEMPERATURE, seed=seed) for seed in range(1, _TRIES))]
+        self._rounds = rounds
 
     async def plan(self, brief: Brief) -> Planned:
         if why := refusal(brief.task, self._names):
             return Planned(plan=None, refusal=why)
         question = Question(brief.task, self._names)
         tried: list[Planned] = []
-        for planner in self._planners:
-            start = None if tried else brief.start  # what runs already is compared with a later plan when that is whole
-            planned = _checked(await planner.plan(replace(brief, task=question.text, start=start)), question)
-            tried.append(planned)
-            if planned.plan is not None:
-                break
-        texts = tuple(text for planned in tried for text in planned.texts)
-        if tried[-1].plan is not None:
-            note = f"its first version {tried[0].refusal}" if len(tried) > 1 else ""
-            return replace(tried[-1], texts=texts, note=note)
+        if Disguise(question.text, self._names, seed=0).folds <= _SMALL:
+            tried.append(_checked(await self._planner(self._model).plan(replace(brief, task=question.text)), question))
+        for number in range(self._rounds):
+            if best := _commonest([planned for planned in tried if planned.plan is not None]):
+                # what runs already is compared with this plan now that it is whole
+                return replace(best, texts=_texts(tried), note=f"its first version {tried[0].refusal}" if number else "")
+            tried += await self._more(brief, question, number)
+        if best := _commonest([planned for planned in tried if planned.plan is not None]):
+            return replace(best, texts=_texts(tried), note=f"its first version {tried[0].refusal}")
         why = f"the plan that the planner wrote {tried[0].refusal}.\nPut the question in other words, or in parts."
-        return replace(tried[0], texts=texts, refusal=f"{why}{advice(self._names.facts)}")
+        return replace(tried[0], texts=_texts(tried), refusal=f"{why}{advice(self._names.facts)}")
+
+    async def _more(self, brief: Brief, question: Question, number: int) -> list[Planned]:
+        """One round of tries, for the question put more simply in different ways."""
+
+        async def one(seed: int) -> Planned:
+            disguise = Disguise(question.text, self._names, seed=seed, fold=_FOLDS[seed % ROUND])
+            planner = self._planner(Disguised(self._model, disguise, brief.tools))
+            return _checked(await planner.plan(replace(brief, task=disguise.text, start=None, on_text=None)), question)
+
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(one(number * ROUND + place)) for place in range(ROUND)]
+        return [task.result() for task in tries]
+
+    def _planner(self, model: ChatModel) -> TextPlanner:
+        return TextPlanner(model, format=LLMCompiler(), repairs=0, on_bad_plan="fail", max_tokens=_MAX_TOKENS)
+
+
+class Disguised:
+    """A `ChatModel` that is asked more simply, whose replies are plans for the question itself."""
+
+    def __init__(self, model: ChatModel, disguise: Disguise, tools: Mapping[str, ToolSpec]) -> None:
+        self._model = model
+        self._disguise = disguise
+        self._tools = tools
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    async def reply(self, request: ChatRequest) -> Reply:
+        reply = await self._model.reply(request)
+        return replace(reply, text=lifted(reply.text, self._disguise, self._tools))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """The model is its owner's."""
+
+
+def lifted(text: str, disguise: Disguise, tools: Mapping[str, ToolSpec]) -> str:
+    """A plan for what a disguise asks, as one for the question; as it is where it is no plan."""
+    parsed = LLMCompiler().parse(text, tools)
+    if parsed.plan.output is None or errors((*parsed.findings, *verify(parsed.plan, tools, needs_output=True))):
+        return text
+    return plan_text(disguise.lifted(tree_of(parsed.plan, str)))
+
+
+def _texts(tried: list[Planned]) -> tuple[str, ...]:
+    return tuple(text for planned in tried for text in planned.texts)
+
+
+def _commonest(tried: list[Planned]) -> Planned | None:
+    """The first of those that mean the same as most."""
+    trees = [tree_of(planned.plan) for planned in tried if planned.plan is not None]
+    return max(zip(tried, trees, strict=True), key=lambda one: trees.count(one[1]))[0] if tried else None
 
 
 def _checked(planned: Planned, question: Question) -> Planned:

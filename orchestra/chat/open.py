@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ..engine.connection import KEY_VARIABLE
-from ..engine.open import ENGINES, choose, open_engine
+from ..engine.open import ENGINES, choose, open_engine, refuse_gpu_memory
 from ..errors import ConfigError
 from .base import ChatModel
 from .engine_chat import EngineChat
@@ -24,6 +24,7 @@ def open_chat(
     pace: float = 0.0,
     silence_s: float | None = None,
     max_requests: int = 256,
+    gpu_memory: float | None = None,
 ) -> ChatModel:
     """The chat model that `spec` names. Enter it to start it.
 
@@ -33,14 +34,19 @@ def open_chat(
     open_chat("recorded:run.jsonl")                             # replies that were recorded, at `pace` (1: as they came, 0: at once)
     open_chat("http://localhost:8000/v1", record="run.jsonl")   # records what it is asked, and replays what is recorded already
 
-    `silence_s` is the longest wait for an endpoint's next piece; `max_requests` is how many an engine in this process decodes together.
-    Raises `ConfigError` for an unknown name, a wrong address, and a missing model, package or recording.
+    `silence_s` is the longest wait for an endpoint's next piece; `max_requests` is how many an engine in this process decodes together,
+    `gpu_memory` the share of the GPU's memory that vLLM takes in it. Raises `ConfigError` for an unknown name, a wrong address, a missing
+    model, package or recording, and a share for what is not vLLM in this process.
     """
-    chat = _open(spec, model, pace, silence_s, max_requests)
+    chat = _open(spec, model, pace, silence_s, max_requests, gpu_memory)
     return chat if record is None else RecordedChat(record, chat, pace=pace)
 
 
-def _open(spec: str, model: str | Path | None, pace: float, silence_s: float | None, max_requests: int) -> ChatModel:
+def _open(
+    spec: str, model: str | Path | None, pace: float, silence_s: float | None, max_requests: int, gpu_memory: float | None
+) -> ChatModel:
+    if spec.startswith(("http://", "https://", RECORDED)):
+        refuse_gpu_memory(spec, gpu_memory)
     if spec.startswith(("http://", "https://")):
         key = os.environ.get(KEY_VARIABLE)
         return HttpChat(spec, None if model is None else str(model), api_key=key, silence_s=silence_s)
@@ -61,4 +67,5 @@ def _open(spec: str, model: str | Path | None, pace: float, silence_s: float | N
             f"there is no model folder {str(model)!r}: give the folder that holds config.json and tokenizer.json (`hf download NAME"
             " --local-dir FOLDER` makes one)"
         )
-    return EngineChat(open_engine(kind, model=folder, max_requests=max_requests, constraints=kind == "vllm"), folder)
+    engine = open_engine(kind, model=folder, max_requests=max_requests, constraints=kind == "vllm", gpu_memory=gpu_memory)
+    return EngineChat(engine, folder)

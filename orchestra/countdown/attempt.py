@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +17,9 @@ from .rules import expression, verify
 Method = Literal["serial", "fork", "weave"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-_FORK_BEAM = 24
+BEAMS: dict[Method, int] = {"serial": 5, "fork": 24, "weave": 24}
+"""Successors that the search visits, or the root's fork, where nobody says how many."""
+CHILD_BEAM = 12
 _WINDOWS: dict[Method, int] = {"serial": 160, "fork": 160, "weave": 3_072}
 """A weaving parent reads all that its children wrote: at the default beams up to 2,700 tokens (300 problems)."""
 
@@ -74,10 +77,10 @@ class Setup:
     beam: int | None = None
     """Successors that a state's search visits: of the whole search when serial (default 5), of the root's fork otherwise (24). 0 leaves it to the
     model, if it was trained to choose."""
-    child_beam: int = 12
+    child_beam: int = CHILD_BEAM
     """Successors visited at each state of a child's search; 0 as above."""
-    window: int = 0
-    """Tokens that one thread's context may hold. 0 becomes what the method needs: 160, or 3,072 to weave."""
+    window: int | None = None
+    """Tokens that one thread's context may hold. None: what the method needs, 160, or 3,072 to weave."""
     temperature: float = 0.0
     seed: int | None = None
     tree_tokens: int | None = None
@@ -93,17 +96,25 @@ class Setup:
         for name, beam in (("beam", self.beam), ("child_beam", self.child_beam)):
             if beam is not None and not notation.FREE <= beam < 100:  # one token in a prompt
                 raise ConfigError(f"`{name}` must lie in 1..99, or be 0 for a width that the model chooses, got {beam}")
+        for name, tokens in (("window", self.window), ("tree_tokens", self.tree_tokens)):
+            if tokens is not None and tokens < 1:
+                raise ConfigError(f"`{name}` must be at least 1, got {tokens}; None for the default")
         if self.temperature < 0:
             raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
-        if self.seconds is not None and self.seconds <= 0:
-            raise ConfigError(f"`seconds` must be positive, got {self.seconds}")
-        if not self.window:
-            object.__setattr__(self, "window", _WINDOWS[self.method])
+        if not math.isfinite(self.temperature):
+            raise ConfigError(f"`temperature` must be a number from 0 on, got {self.temperature}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ConfigError(f"`seconds` must be positive and finite, got {self.seconds}; None for no limit")
 
     @property
     def effective_beam(self) -> int:
         """In the prompt."""
-        return self.beam if self.beam is not None else 5 if self.method == "serial" else _FORK_BEAM
+        return self.beam if self.beam is not None else BEAMS[self.method]
+
+    @property
+    def effective_window(self) -> int:
+        """In tokens."""
+        return self.window if self.window is not None else _WINDOWS[self.method]
 
     @property
     def free(self) -> bool:
@@ -113,7 +124,7 @@ class Setup:
     @property
     def threads(self) -> int:
         """About how many threads a run decodes at once, to size an engine by."""
-        return 1 if self.method == "serial" else self.effective_beam or _FORK_BEAM
+        return 1 if self.method == "serial" else self.effective_beam or BEAMS[self.method]
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":
@@ -127,7 +138,7 @@ class Setup:
 
     @property
     def limits(self) -> Limits:
-        return Limits(window=self.window, tree_tokens=self.tree_tokens, seconds=self.seconds)
+        return Limits(window=self.effective_window, tree_tokens=self.tree_tokens, seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +173,7 @@ async def attempt(
     engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None
 ) -> Attempt:
     """Run `problem` on `engine`, which must serve a model that knows `notation`. Never raises for anything the model writes."""
-    sampling = Sampling(max_tokens=setup.window, temperature=setup.temperature, seed=setup.seed, logprobs=setup.logprobs)
+    sampling = Sampling(max_tokens=setup.effective_window, temperature=setup.temperature, seed=setup.seed, logprobs=setup.logprobs)
     tree = await run_tree(
         engine,
         setup.protocol,

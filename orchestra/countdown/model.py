@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigError
 from ..model_files import shipped_folder
@@ -55,24 +58,55 @@ def read_card(folder: Path) -> ModelCard:
     if not folder.is_dir():
         raise ConfigError(f"there is no model folder {folder}: give one with `--model`")
     try:
-        value = json.loads((folder / CARD).read_text())
-        if "methods" not in value:  # cards of the first models, which knew these
-            value["methods"] = ModelCard().methods
-        methods, free = _methods(value["methods"]), _methods(value.get("free", ()))
-        if not methods:
-            raise ValueError(f"no known method among {value['methods']!r}")
-        card = ModelCard(notation=value["notation"], sizes=tuple(value["sizes"]), methods=methods, free=free)
+        text = (folder / CARD).read_text()
+        version = _Version.model_validate_json(text).notation
+        if version != ModelCard().notation:
+            raise ConfigError(
+                f"{folder} was trained on notation {version}, this version of orchestra speaks {ModelCard().notation}"
+            )
+        return _Written.model_validate_json(text).card()
     except FileNotFoundError as error:
         raise ConfigError(
             f"{folder} is no Countdown model (it has no {CARD}): train one with `python -m orchestra.training.sft`, or leave `--model` out"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder / CARD} is damaged: {error}") from error
-    if card.notation != ModelCard().notation:
-        raise ConfigError(
-            f"{folder} was trained on notation {card.notation}, this version of orchestra speaks {ModelCard().notation}"
-        )
-    return card
+    except ValueError as error:
+        what = _mistakes(error) if isinstance(error, ValidationError) else str(error)
+        raise ConfigError(f"{folder / CARD} is damaged: {what}; copy the model again, or mend the card") from error
+
+
+class _Version(BaseModel):
+    """What is read first: cards of another notation may say all else in another way."""
+
+    model_config = ConfigDict(strict=True)
+
+    notation: int
+
+
+class _Written(_Version):
+    """A card as it is written. Keys of later versions are ignored."""
+
+    sizes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    methods: list[str] = list(ModelCard().methods)  # cards of the first models have none
+    free: list[str] = []
+
+    def card(self) -> ModelCard:
+        """Raises `ValueError` for methods that do not fit together."""
+        methods, free = _methods(self.methods), _methods(self.free)
+        if not methods:
+            raise ValueError(f"no known method among {self.methods!r}")
+        if strange := [method for method in free if method not in methods]:
+            raise ValueError(f"`free` has {', '.join(strange)}, which `methods` {self.methods!r} lack")
+        return ModelCard(notation=self.notation, sizes=tuple(self.sizes), methods=methods, free=free)
+
+
+def _mistakes(error: ValidationError) -> str:
+    """All of them as `sizes.0`: what is wrong, got '3'."""
+    lines = []
+    for mistake in error.errors(include_url=False):
+        where = ".".join(map(str, mistake["loc"]))
+        whole = not where or mistake["type"] == "missing"
+        lines.append((f"`{where}`: " if where else "") + mistake["msg"] + ("" if whole else f", got {mistake['input']!r}"))
+    return "; ".join(lines)
 
 
 def _methods(names: Iterable[str]) -> tuple[Method, ...]:

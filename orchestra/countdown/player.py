@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import notation, search
-from .attempt import WEAVE
+from .attempt import BEAMS, CHILD_BEAM, WEAVE
 from .problem import Problem
 from .rules import Operation, apply
 
@@ -25,14 +25,14 @@ def answer(prompt: Sequence[int]) -> tuple[int, ...]:
     assert head and target and numbers, notation.text(prompt)
     problem = Problem(tuple(numbers), target[0])
     if mode == notation.SERIAL:
-        return search.serial(problem, beam=head[0] or 5).token_ids
+        return search.serial(problem, beam=head[0] or BEAMS["serial"]).token_ids
     if mode == notation.CHILD:
-        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0] or 12).token_ids
+        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0] or CHILD_BEAM).token_ids
     if mode == notation.WEAVE:
-        return _woven(problem, head[0] or 24, head[1] or 12, prompt[go + 1 :])
+        return _woven(problem, head[0] or BEAMS["weave"], head[1] or CHILD_BEAM, prompt[go + 1 :])
     if prompt[-1] == notation.RESULTS_END:
         return search.final_answer([_first_path(prompt[go + 1 : -1])])
-    return search.calling_block(search.calls(problem, beam=head[0] or 24))
+    return search.calling_block(search.calls(problem, beam=head[0] or BEAMS["fork"]))
 
 
 def _woven(problem: Problem, beam: int, child_beam: int, after: Sequence[int]) -> tuple[int, ...]:

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     host = host_from(
         argparse.Namespace(engine=args.model, model=None if args.model_name is None else Path(args.model_name)),
         max_requests=min(1024, policy.most * setup.threads),
+        gpu_memory=args.gpu_memory,
     )
     host.check_setup(setup)
     host.check([problem])

@@ -59,14 +59,14 @@ class Host:
         return digest.hexdigest()[:12]
 
 
-def host_from(args: argparse.Namespace, *, max_requests: int) -> Host:
-    """Read `--engine` and `--model`. Nothing is started yet."""
+def host_from(args: argparse.Namespace, *, max_requests: int, gpu_memory: float | None = None) -> Host:
+    """Read `--engine` and `--model`. Nothing is started yet. Raises `ConfigError` as `open_engine` does."""
     kind: str = choose() if args.engine == "auto" else args.engine
     folder: Path | None = None
     if kind in ("vllm", "transformers"):
         folder = args.model or shipped_model()
         read_card(folder)
-    engine = open_engine(kind, model=folder or args.model, answer=player.answer, max_requests=max_requests)
+    engine = open_engine(kind, model=folder or args.model, answer=player.answer, max_requests=max_requests, gpu_memory=gpu_memory)
     return Host(engine=engine, kind=kind, model=folder, served=str(args.model) if args.model and folder is None else None)
 
 

@@ -142,7 +142,7 @@ class CountdownSource:
     def _sampling(self, trace: LiveTrace) -> Sampling:
         setup = self.setup
         return Sampling(
-            max_tokens=setup.window,
+            max_tokens=setup.effective_window,
             temperature=setup.temperature,
             seed=None if setup.seed is None else zlib.crc32(f"{setup.seed}/{trace.id}".encode()),
             logprobs=setup.logprobs,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import EngineError
 from .base import Request, Sampling
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 PREFILL_CHUNK = 512
 """Most prompt tokens in one forward pass: bounds the memory of its attention mask."""
+
+
+class LogitsError(EngineError):
+    """A model gave logits of which none can be drawn: its weights are damaged, have diverged, or overflow in their dtype."""
 
 
 class Row(Protocol):
@@ -51,7 +56,7 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row]) -> list[Drawn]:
-        """Sample one token for each of `rows`. Rows of earlier steps that are not among them are forgotten."""
+        """Sample one token for each of `rows`. Rows of earlier steps that are not among them are forgotten. Raises `LogitsError`."""
         self._forget_all_but(rows)
         decoding = {id(row) for row in self._rows}
         joining = [row for row in rows if id(row) not in decoding]
@@ -156,17 +161,19 @@ def _round_up(number: int, multiple: int) -> int:
 
 def _draw(logits_V: Tensor, sampling: Sampling, random: Random) -> Drawn:
     """After temperature and top-p; greedy: the likeliest, under temperature 1."""
+    highest = logits_V.max()  # NaN where any is
+    if not highest.isfinite():
+        raise LogitsError("its logits are no numbers: the weights are damaged or have diverged, or their dtype is too narrow")
     if sampling.temperature == 0:
         logprobs_V = logits_V.log_softmax(-1)
         token = int(logprobs_V.argmax())
     else:
         # Only differences count; without the maximum a tiny temperature cannot overflow.
-        logprobs_V = ((logits_V - logits_V.max()) / sampling.temperature).log_softmax(-1)
+        temperature = max(sampling.temperature, torch.finfo(logits_V.dtype).tiny)  # 0 in this dtype, and 0 / 0 is NaN
+        logprobs_V = ((logits_V - highest) / temperature).log_softmax(-1)
         if sampling.top_p < 1:
             logprobs_V = _nucleus(logprobs_V, sampling.top_p)
         mass_V = logprobs_V.double().exp().cumsum(-1)
-        if not mass_V[-1] > 0:
-            raise RuntimeError("its logits are no numbers")
         token = int(torch.searchsorted(mass_V, random.random() * mass_V[-1], right=True))
     top = min(sampling.top_logprobs, len(logprobs_V))
     return Drawn(token, float(logprobs_V[token]), logprobs_V.topk(top).values.tolist() if top else None)

@@ -32,6 +32,7 @@ def open_engine(
     answer: Callable[[Sequence[int]], Sequence[int]] | None = None,
     max_requests: int = 256,
     constraints: bool = False,
+    gpu_memory: float | None = None,
 ) -> Engine:
     """The engine that `spec` names: "auto", "vllm", "transformers", "scripted", or the URL of a server. Enter it to start it.
 
@@ -39,10 +40,12 @@ def open_engine(
 
     `model` is a folder or a name on the Hugging Face Hub, for engines that load one, and the model's name for a server that has several;
     `answer` plays for the scripted engine; `max_requests` is how many are decoded together, others wait; `constraints` prepares vLLM in
-    this process for requests with a `Sampling.constraint` (a vLLM server always takes them, the others never). Raises `ConfigError` for
-    an unknown name, a wrong address, a missing package, or a missing model.
+    this process for requests with a `Sampling.constraint` (a vLLM server always takes them, the others never); `gpu_memory` is the share
+    of the GPU's memory that vLLM in this process takes. Raises `ConfigError` for an unknown name, a wrong address, a missing package, a
+    missing model, or a share for another engine.
     """
     if spec.startswith(("http://", "https://")):
+        refuse_gpu_memory(spec, gpu_memory)
         from .connection import KEY_VARIABLE
         from .http import HttpEngine
 
@@ -50,6 +53,8 @@ def open_engine(
     kind = choose() if spec == "auto" else spec
     if kind not in ENGINES:
         raise ConfigError(f"unknown engine {spec!r}: use one of {', '.join(ENGINES)}, or the URL of a server (http://HOST:PORT/v1)")
+    if kind != "vllm":
+        refuse_gpu_memory(kind, gpu_memory)
     if kind == "scripted":
         from .scripted import ScriptedEngine
 
@@ -61,7 +66,13 @@ def open_engine(
     if kind == "vllm":
         from .vllm import VllmEngine
 
-        return VllmEngine(model, max_num_seqs=max_requests, constraints=constraints)
+        return VllmEngine(model, max_num_seqs=max_requests, constraints=constraints, gpu_memory=gpu_memory)
     from .transformers import TransformersEngine
 
     return TransformersEngine(model, max_batch=min(max_requests, 64))
+
+
+def refuse_gpu_memory(kind: str, gpu_memory: float | None) -> None:
+    """For what is not vLLM in this process. Raises `ConfigError` when a share is given."""
+    if gpu_memory is not None:
+        raise ConfigError(f"--gpu-memory is for vLLM in this process, not for {kind}: leave it out, or use `--engine vllm`")

@@ -141,6 +141,8 @@ class TransformersEngine:
             self._thread.shutdown()
 
     async def _drive(self, decoder: Decoder, limits: _Limits) -> None:
+        from .decoder import LogitsError
+
         loop = asyncio.get_running_loop()
         try:
             while self._limits is not None:
@@ -151,7 +153,8 @@ class TransformersEngine:
                     continue
                 try:
                     sampled = await loop.run_in_executor(self._thread, decoder.step, rows)
-                except RuntimeError as error:  # torch's: out of memory, or an operation that this device lacks
+                # RuntimeError is torch's: out of memory, or an operation that this device lacks.
+                except (LogitsError, RuntimeError) as error:
                     self._fail(rows, f"the model failed with {len(rows)} requests in the batch: {error}", error)
                     continue
                 for row, drawn in zip(rows, sampled, strict=True):
@@ -288,13 +291,15 @@ def _load(path: Path, dtype: DType, device: str | None) -> PreTrainedModel:
 
 
 def _decoder(model: PreTrainedModel, path: Path) -> tuple[Decoder, _Limits]:
-    from .decoder import Decoder
+    from .decoder import Decoder, LogitsError
 
     limits = _limits(model, path)
     decoder = Decoder(model)
     probe = _Row(request=Request(prompt=[0], sampling=Sampling(max_tokens=1)), random=Random(0), submitted=0.0)
     try:
         decoder.step([probe])
+    except LogitsError as error:
+        raise ConfigError(f"the model of {path} does not decode: {error}") from error
     except (AttributeError, TypeError, RuntimeError) as error:
         raise ConfigError(f"{type(model).__name__} does not decode in batches ({error}): run this model with vLLM") from error
     return decoder, limits

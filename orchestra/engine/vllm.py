@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from vllm.v1.engine.output_processor import RequestOutputCollector
 
 
+HOTTEST = 2.0
+"""Above this temperature vLLM refuses a request."""
+
+
 class VllmEngine:
     """A vLLM engine in this process, started by `async with` (10 to 60 s) and bound to that event loop.
 
@@ -256,9 +260,13 @@ class VllmEngine:
         return self._llm
 
     def _check(self, request: Request, llm: AsyncLLM) -> None:
-        """Refuses what vLLM, without a tokenizer, would let through to the model and die of."""
+        """Refuses what vLLM would, in words that say what to do, and what it, without a tokenizer, would let through to the model and die of."""
         if not self._constraints:
             refuse_constraint(self, request)
+        if (temperature := request.sampling.temperature) > HOTTEST:
+            raise ConfigError(
+                f"vLLM samples at temperatures of {HOTTEST:g} at most, got {temperature:g}: lower it, or use another engine"
+            )
         config = llm.vllm_config.model_config
         if len(request.prompt) >= config.max_model_len:
             raise EngineError(

@@ -27,6 +27,9 @@ CPU_BLOCK = 32
 ENVIRONMENT = {  # for vLLM's import and for its child processes, where the user has not set it
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
     "VLLM_NO_USAGE_STATS": "1",
+    # By default vLLM forks on a GPU unless torch has initialised CUDA in this process. But merely asking for the number of GPUs, as
+    # `torch.cuda.is_available()` does, makes torch refuse CUDA in forked children; and a process with threads is not safe to fork.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     # Errors only, and not in between the program's own output. The rest silences warnings of child processes.
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
@@ -89,7 +92,8 @@ def start(
     except RuntimeError as error:
         raise EngineError(
             f"vLLM did not start with {model!r}: its own error is further up in the log. When memory ran out, set a smaller"
-            " `context` or `max_num_seqs`, and on a CPU the environment variable VLLM_CPU_KVCACHE_SPACE (GiB of cache)"
+            " `context` or `max_num_seqs`; where others hold memory of the GPU, a smaller share of it (`gpu_memory`, --gpu-memory 0.3); on a"
+            " CPU the environment variable VLLM_CPU_KVCACHE_SPACE (GiB of cache)"
         ) from error
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from ..argument_types import positive, seconds
+from ..argument_types import add_gpu_memory, positive, seconds
 from .named import RECOMMENDED
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -29,6 +29,7 @@ def add_sample(commands: Commands) -> None:
         help="an OpenAI-compatible endpoint (http://HOST:PORT/v1), vllm, transformers, or recorded:FILE (default: the best installed)",
     )
     model.add_argument("--model-name", metavar="NAME|DIR", help="which model of the endpoint, or the folder of the model")
+    add_gpu_memory(model)
     sampling = sample.add_argument_group("sampling")
     sampling.add_argument("--max-tokens", type=positive, metavar="N", help="of one trace of a problem in words (default: 16384)")
     sampling.add_argument("--temperature", type=float, help="default: 0.6; 1 for Countdown")

@@ -29,7 +29,7 @@ from .tree import sample_tree
 def run(args: argparse.Namespace) -> int:
     """Exit status 0 with an answer, 1 without one. The answer goes to standard output, everything else to standard error."""
     policy = policy_of(args)
-    chat = open_chat(args.model, model=args.model_name, max_requests=max(16, policy.most))
+    chat = open_chat(args.model, model=args.model_name, max_requests=max(16, policy.most), gpu_memory=args.gpu_memory)
     if not isinstance(chat, EngineChat) and (lacking := "page" if args.page else "top-p" if args.top_p is not None else None):
         raise ConfigError(
             f"{chat.name} is a text endpoint, for which there is no `--{lacking}`: leave it out, or run the model with vllm or transformers"

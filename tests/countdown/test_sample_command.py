@@ -55,6 +55,11 @@ def test_a_problem_without_a_solution_is_named_and_searched_anyway(capsys: pytes
         (("How many?", "--model", "http://127.0.0.1:9/v1", "--page", "page.html"), "there is no `--page`: leave it out"),
         (("How many?", "--model", "http://127.0.0.1:9/v1", "--top-p", "1"), "there is no `--top-p`: leave it out"),
         ((*PROBLEM, "--policy", "first_finisch:n=3"), "did you mean first_finish?"),
+        ((*PROBLEM, "--gpu-memory", "0.3"), "--gpu-memory is for vLLM in this process, not for scripted"),
+        (
+            ("How many?", "--model", "http://127.0.0.1:9/v1", "--gpu-memory", "0.3"),
+            "--gpu-memory is for vLLM in this process, not for http://127.0.0.1:9/v1",
+        ),
         (("--numbers", "3", "5", "200", "--target", "24"), "got [200]"),
     ],
 )

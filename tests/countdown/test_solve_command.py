@@ -64,6 +64,14 @@ def test_numbers_out_of_range_are_wrong_arguments(
     assert message in capsys.readouterr().err
 
 
+def test_a_share_of_the_gpu_is_for_vllm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert solve("--numbers", "3", "5", "7", "--target", "24", "--gpu-memory", "0.3") == 2
+    assert "--gpu-memory is for vLLM in this process, not for scripted" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        solve("--numbers", "3", "5", "7", "--target", "24", "--gpu-memory", "30")
+    assert "expected a share above 0 and up to 1, got '30'" in capsys.readouterr().err
+
+
 def test_a_false_claim_is_not_an_answer() -> None:
     false = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"))
     assert "the solution that the model claimed is none: `11 + 5 = 6` is not true" in verdict(false)

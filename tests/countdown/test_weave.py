@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,8 +64,30 @@ def test_the_answer_is_the_first_whole_path_and_none_that_was_cut() -> None:
 
 
 def test_the_window_of_each_method_holds_its_search_unless_another_is_given() -> None:
-    assert [Setup(method=method).window for method in ("serial", "fork", "weave")] == [160, 160, 3_072]  # type: ignore[arg-type]
-    assert Setup(method="weave", window=500).window == 500
+    assert [Setup(method=method).effective_window for method in ("serial", "fork", "weave")] == [160, 160, 3_072]  # type: ignore[arg-type]
+    assert Setup(method="weave", window=500).effective_window == 500
+
+
+def test_another_method_brings_its_own_window_and_beam_unless_they_were_given() -> None:
+    serial, woven = Setup(method="serial"), replace(Setup(method="serial"), method="weave")
+    assert (woven.effective_window, woven.effective_beam) == (3_072, 24)
+    assert replace(woven, method="fork").effective_window == serial.effective_window == 160
+    assert replace(Setup(method="serial", window=99, beam=7), method="weave") == Setup(method="weave", window=99, beam=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("window", (-5, 0)),
+        ("tree_tokens", (-5, 0)),
+        ("temperature", (-5.0, math.nan, math.inf)),
+        ("seconds", (-5.0, 0.0, math.nan, math.inf)),
+    ],
+)
+def test_a_setup_that_no_search_can_have_is_refused_at_once(name: str, values: tuple[Any, ...]) -> None:
+    for value in values:
+        with pytest.raises(ConfigError, match=f"`{name}` must .*, got {value}"):
+            Setup(**{name: value})
 
 
 @pytest.mark.parametrize("join", ["all", "first"])
@@ -99,6 +124,42 @@ def test_a_card_survives_being_written_and_methods_of_later_versions_are_left_ou
 def test_a_card_without_a_method_that_is_known_is_damaged(tmp_path: Path, methods: object) -> None:
     with pytest.raises(ConfigError, match="is damaged"):
         read_card(folder_with(tmp_path, methods=methods))
+
+
+@pytest.mark.parametrize(
+    ("card", "what"),
+    [
+        ({"sizes": ["3", "4"]}, r"`sizes\.0`: .*integer, got '3'; `sizes\.1`"),
+        ({"sizes": "34"}, "`sizes`: .*got '34'"),
+        ({"sizes": []}, "`sizes`: .*at least 1 item"),
+        ({"sizes": [0]}, r"`sizes\.0`: .*greater than or equal to 1, got 0"),
+        ({"sizes": [True]}, r"`sizes\.0`"),
+        ({"sizes": None}, "`sizes`"),
+        ({"notation": "1"}, "`notation`: .*got '1'"),
+        ({"notation": None}, "`notation`"),
+        ({"methods": ["fork"], "free": ["serial"]}, "`free` has serial, which `methods` .*lack"),
+        ({"free": ["weave"]}, "`free` has weave"),
+        ({"free": "fork"}, "`free`: .*got 'fork'"),
+    ],
+)
+def test_a_card_that_cannot_be_says_what_is_wrong_with_it(tmp_path: Path, card: dict[str, object], what: str) -> None:
+    with pytest.raises(ConfigError, match=rf"countdown\.json is damaged: {what}"):
+        read_card(folder_with(tmp_path, **card))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"notation": 1}', "3", '"card"'])
+def test_a_card_that_is_none_is_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / CARD).write_text(text)
+    with pytest.raises(ConfigError, match="is damaged: .*copy the model again, or mend the card"):
+        read_card(tmp_path)
+
+
+def test_keys_of_later_versions_are_ignored_and_another_notation_is_named_before_all_else(tmp_path: Path) -> None:
+    assert read_card(folder_with(tmp_path, methods=["weave"], free=["swim"], widths=[1])) == ModelCard(
+        sizes=(4,), methods=("weave",)
+    )
+    with pytest.raises(ConfigError, match="was trained on notation 2, this version of orchestra speaks 1"):
+        read_card(folder_with(tmp_path, notation=2, sizes={"from": 3}))
 
 
 def test_a_model_is_asked_only_for_what_it_was_shown(tmp_path: Path) -> None:

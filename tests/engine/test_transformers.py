@@ -1,6 +1,7 @@
 import asyncio
 import math
 import os
+import re
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -236,6 +237,53 @@ def test_failing_model_fails_its_batch_and_the_engine_goes_on(folder: Path, monk
         return await engine.generate(greedy(4, 10))
 
     assert len(within(folder, body).token_ids) == 10
+
+
+@pytest.mark.parametrize("sampling", [Sampling(max_tokens=9), Sampling(max_tokens=9, temperature=1.0, top_p=0.9)])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_logits_that_are_no_numbers_are_an_error_and_never_a_token(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, sampling: Sampling, value: float
+) -> None:
+    from orchestra.engine.decoder import Decoder, LogitsError
+
+    async def body(engine: TransformersEngine) -> Completion:
+        with monkeypatch.context() as patch:
+            patch.setattr(Decoder, "_prefill", lambda *_: torch.full((1, 97), value))
+            with pytest.raises(
+                EngineError, match="the model failed with 1 requests in the batch: its logits are no numbers"
+            ) as caught:
+                await engine.generate(Request(prompt=prompt(4), sampling=sampling))
+            assert isinstance(caught.value.__cause__, LogitsError)
+        return await engine.generate(greedy(4, 10))
+
+    assert len(within(folder, body).token_ids) == 10
+
+
+def test_a_single_logit_that_is_no_number_is_an_error_and_a_token_that_cannot_come_is_none() -> None:
+    from random import Random
+
+    from orchestra.engine.decoder import LogitsError, _draw
+
+    with pytest.raises(LogitsError):
+        _draw(torch.tensor([1.0, math.nan, 2.0]), Sampling(max_tokens=1), Random(0))
+    assert _draw(torch.tensor([1.0, -math.inf, 2.0]), Sampling(max_tokens=1), Random(0)).token == 2
+
+
+def test_the_tiniest_temperature_is_greedy() -> None:
+    from random import Random
+
+    from orchestra.engine.decoder import _draw
+
+    drawn = _draw(torch.tensor([1.0, 3.0, 2.0]), Sampling(max_tokens=1, temperature=1e-300), Random(0))
+    assert (drawn.token, drawn.logprob) == (1, 0.0)
+
+
+def test_weights_that_are_no_numbers_do_not_start_and_name_the_model(tmp_path: Path) -> None:
+    model = transformers.LlamaForCausalLM.from_pretrained(save_model(tmp_path))
+    model.model.norm.weight.data.fill_(math.nan)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=rf"the model of {re.escape(str(tmp_path))} does not decode: its logits are no numbers"):
+        complete(tmp_path, greedy(4, 10))
 
 
 def test_callback_that_raises_ends_only_its_own_request(folder: Path) -> None:

@@ -87,6 +87,17 @@ async def test_a_script_without_main_guard_is_told_so(tiny: TinyModel, monkeypat
         await enter(VllmEngine(tiny.folder))
 
 
+async def test_an_engine_process_that_dies_at_the_start_names_the_knobs_of_memory(
+    tiny: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("Engine core initialization failed")
+
+    monkeypatch.setattr("vllm.v1.engine.async_llm.AsyncLLM.from_engine_args", fail)
+    with pytest.raises(EngineError, match="`context` or `max_num_seqs`.*--gpu-memory.*VLLM_CPU_KVCACHE_SPACE"):
+        await enter(VllmEngine(tiny.folder))
+
+
 async def test_an_engine_that_was_not_entered_says_so() -> None:
     with pytest.raises(ConfigError, match="async with VllmEngine"):
         await VllmEngine("/no/such/model").generate(ask(7))
@@ -123,6 +134,33 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> SlowToAbort:
     llm = SlowToAbort()
     monkeypatch.setattr(VllmEngine, "_start", lambda _: llm)
     return llm
+
+
+@pytest.mark.parametrize("chosen", [None, "fork"])
+async def test_the_engine_process_is_spawned_unless_the_user_chose_otherwise(
+    tiny: TinyModel, slow: SlowToAbort, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    variable, seen = "VLLM_WORKER_MULTIPROC_METHOD", list[str | None]()
+
+    def start(_: VllmEngine) -> SlowToAbort:
+        seen.append(os.environ.get(variable))
+        return slow
+
+    monkeypatch.setattr(VllmEngine, "_start", start)
+    monkeypatch.delenv(variable, raising=False)
+    if chosen:
+        monkeypatch.setenv(variable, chosen)
+    await enter(VllmEngine(tiny.folder))
+    assert seen == [chosen or "spawn"]
+    assert os.environ.get(variable) == chosen
+
+
+async def test_a_temperature_that_vllm_refuses_is_never_sent(tiny: TinyModel, slow: SlowToAbort) -> None:
+    hot = Request(prompt=[7], sampling=Sampling(max_tokens=9, temperature=2.5))
+    async with VllmEngine(tiny.folder) as engine:
+        with pytest.raises(ConfigError, match=r"temperatures of 2 at most, got 2\.5"):
+            await engine.generate(hot)
+    assert not hasattr(slow, "params")
 
 
 async def start(engine: VllmEngine, aborted: list[Completion]) -> asyncio.Task[Completion]:

@@ -175,8 +175,14 @@ def test_the_list_describes_every_benchmark(capsys: pytest.CaptureFixture[str]) 
         (["tiny", "--engine", "recorded:made", "--size", "4"], "--size is for countdown"),
         (["tiny", "--engine", "recorded:made", "--split", "train"], "--split is for generated Countdown problems"),
         (["tiny", "--engine", "recorded:made", "--tools", "json"], "--tools are for `--method plan`"),
+        (["tiny", "--method", "fork", "--data", "nowhere.jsonl"], "tiny has no model that forks by itself"),
         (["tiny", "--engine", "recorded:made", "--method", "plan", "--budget", "span=9"], "a plan has no limit on its span"),
         (["tiny", "--engine", "recorded:made", "--tokenizer", "x"], "--tokenizer is for a server's URL"),
+        (["tiny", "--engine", "recorded:made", "--gpu-memory", "0.3"], "--gpu-memory is for vLLM in this process"),
+        (
+            ["countdown", "--engine", "scripted", "--gpu-memory", "0.3"],
+            "--gpu-memory is for vLLM in this process, not for scripted",
+        ),
         (["tiny", "--engine", "recorded:made", "--policy", "votes:n=3"], "no policy is called 'votes'"),
         (["countdown", "--engine", "scripted", "--policy", "best_of:n=4"], "asks the judge 'reward'"),
         (["countdown", "--engine", "scripted", "--tools", "json"], "--tools are for `--method plan`"),
@@ -205,6 +211,18 @@ def test_what_cannot_work_is_refused_before_anything_runs(
     install(solver)
     assert main(["eval", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["fork", "weave"])
+def test_a_method_that_a_benchmark_does_not_have_is_refused_before_its_problems_are_fetched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    def fetch(*_: object, **__: object) -> None:
+        raise AssertionError("its problems were fetched")
+
+    monkeypatch.setattr("orchestra.evals.loading._from_hub", fetch)
+    assert main(["eval", "aime25", "--method", method, "--dry-run"]) == 2
+    assert "aime25 has no model that forks by itself" in capsys.readouterr().err
 
 
 def test_a_model_that_is_asked_in_words_for_countdown_is_graded_by_its_expression(tmp_path: Path, install: Install) -> None:

@@ -10,12 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from orchestra.evals.benchmarks.headline import __main__ as program
 from orchestra.evals.benchmarks.headline import table, window
+from orchestra.evals.benchmarks.headline.clock import repeated
 from orchestra.evals.benchmarks.headline.figures import (
     at_window,
 )
 from orchestra.evals.benchmarks.headline.measure import Problems, measured
-from orchestra.evals.benchmarks.headline.record import Point, by_seed, read, write
-from orchestra.evals.benchmarks.headline.seeds import result_of
+from orchestra.evals.benchmarks.headline.record import Point, by_seed, joined, read, write
+from orchestra.evals.benchmarks.headline.seeds import results_of
 from orchestra.evals.problems import from_split
 
 from orchestra.countdown import player
@@ -53,14 +54,16 @@ def test_shards_are_put_together_in_the_order_of_their_problems() -> None:
         recording([whole.model_copy(update={name: getattr(whole, name)[i::2] for name in ("places", "votes", "work", "prompts")})])
         for i in range(2)
     ]
-    (joined,) = by_seed(reversed(shards))
-    assert joined.points == [whole.model_copy(update={"places": list(range(5)), "seconds": 2.0})]
+    (seed,) = by_seed(reversed(shards))
+    assert seed.points == [whole.model_copy(update={"places": list(range(5)), "seconds": 2.0})]
 
 
 def test_parts_that_do_not_belong_together_are_refused() -> None:
     one = point("serial-window", [[1]])
     with pytest.raises(ConfigError, match="holds a problem twice"):
         by_seed([recording([one]), recording([one])])
+    with pytest.raises(ConfigError, match="of seeds 0 and 1: give each seed a folder"):
+        joined([recording([one]), recording([], seed="1")])
     with pytest.raises(ConfigError, match="windows 160 and 170"):
         by_seed([recording([one]), recording([], window=170)])
     other = one.model_copy(update={"places": [1], "setup": {**one.setup, "window": 100}})
@@ -80,6 +83,38 @@ def test_one_try_at_each_problem_records_what_it_cost() -> None:
 def test_tries_until_solved_end_at_the_first_right_one() -> None:
     tried = play(Setup(method="serial", window=100), tries=3, until_solved=True)
     assert {tuple(votes) for votes in tried.votes} == {(1,), (0, 0, 0)}
+
+
+def test_tries_stand_in_the_order_in_which_they_began_however_they_end() -> None:
+    class Delayed(ScriptedEngine):
+        """Its first request ends last; the others are cut short."""
+
+        def __init__(self) -> None:
+            super().__init__(lambda prompt: player.answer(prompt)[: None if self.asked == 1 else 3])
+            self.asked, self.others = 0, asyncio.Event()
+
+        async def generate(self, request: Request) -> Completion:
+            self.asked += 1
+            if self.asked == 1:
+                completion = await super().generate(request)
+                await self.others.wait()
+                return completion
+            if self.asked == 3:
+                self.others.set()
+            return await super().generate(request)
+
+    async def run() -> Point:
+        async with Delayed() as engine:
+            one = Problems(split="test", size=4, places=[0], games=GAMES[:1])
+            return await measured(engine, one, Setup(method="serial"), name="point", role="serial", at_once=2, tries=3)
+
+    (work,) = asyncio.run(run()).work
+    assert work[0] > 3 and work[1:] == [3, 3]
+
+
+def test_loads_whose_rounds_take_a_problem_twice_are_named() -> None:
+    assert repeated(100, alone=40, loads=[1, 2, 64], rounds=2) == [64]
+    assert repeated(100, alone=40, loads=[1, 2, 64], rounds=3) == [1, 64]
 
 
 def test_an_engine_that_fails_ends_the_measurement_instead_of_counting_as_wrong() -> None:
@@ -117,7 +152,7 @@ def run(out: Path, *options: str) -> int:
             *base,
             *small,
             "--serial-beam",
-            "5",
+            "6",
             "--wide-beam",
             "15",
             "--start",
@@ -156,8 +191,46 @@ def test_parts_and_shards_of_other_processes_give_the_same_numbers(tmp_path: Pat
     assert run(divided, "--parts", "window") == 0
     for shard in ("0/2", "1/2"):
         assert run(divided, "--parts", "serial", "samples", "fork", "--shard", shard) == 0
-    results = [result_of(*by_seed(map(read, folder.iterdir()))) for folder in (whole, divided)]
-    assert results[0].sections == results[1].sections
+    (first,), (second,) = (results_of(by_seed(map(read, folder.iterdir()))) for folder in (whole, divided))
+    assert first.sections == second.sections
+    assert any(label.endswith("chosen on validation") for label in first.sections["price"])
+
+
+def test_validation_problems_are_not_those_by_which_training_chose_its_checkpoints(tmp_path: Path) -> None:
+    assert run(tmp_path, "--parts", "window", "fork") == 0
+    points = [point for path in tmp_path.iterdir() for point in read(path).points]
+    assert {(point.split, point.problem_seed) for point in points} == {("validation", 1), ("test", 0)}
+    assert {point.places[-1] for point in points if point.name.startswith("validation-fork")} == {3}, "as many as are swept"
+
+
+def test_a_part_whose_file_exists_is_skipped_until_it_is_to_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "--parts", "window") == 0
+    path = tmp_path / "window.json.gz"
+    kept = read(path)
+    write(path, kept.model_copy(update={"engine": "marked"}))
+    capsys.readouterr()
+    assert run(tmp_path, "--parts", "window", "--limit", "9") == 0
+    assert f"window: skipped, {path} exists (--repeat" in capsys.readouterr().err and read(path).engine == "marked"
+    assert run(tmp_path, "--parts", "window", "serial", "--shard", "0/2") == 0
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["serial-0of2.json.gz", "window.json.gz"]
+    assert run(tmp_path, "--parts", "window", "--repeat") == 0
+    assert read(path).window == kept.window and read(path).engine == kept.engine
+
+
+def test_a_folder_that_holds_another_seed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "--parts", "window") == 0
+    for options in (["--parts", "fork"], ["--parts", "window"], ["--parts", "window", "--repeat"]):
+        assert run(tmp_path, "--seed-name", "1", *options) == 1
+        assert "is of seed 0, not 1: give each seed an --out of its own" in capsys.readouterr().err
+
+
+def test_another_window_than_that_of_the_other_parts_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--parts", "window") == 0
+    window = read(tmp_path / "window.json.gz").window
+    assert run(tmp_path, "--parts", "serial", "--window", str(window + 1)) == 1
+    assert f"at the window {window}, not {window + 1}: leave out --window" in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

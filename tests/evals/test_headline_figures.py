@@ -1,34 +1,30 @@
-"""The headline's figures: windows, tries by number, prices, seeds, aims and tables, from points made by hand."""
+"""The headline's figures: windows, tries by number, prices, seeds and tables, from points made by hand."""
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from orchestra.evals.benchmarks.headline import table, window
-from orchestra.evals.benchmarks.headline.aims import AIMS, Aim, aims_table
+from orchestra.evals.benchmarks.headline.aims import aims_table
 from orchestra.evals.benchmarks.headline.breakdown import by_children
 from orchestra.evals.benchmarks.headline.clock_figures import load_that_stops_paying, wall_clock
 from orchestra.evals.benchmarks.headline.figures import (
     as_good_as,
     cons,
-    matched_span,
-    matched_work,
     passed,
     points_of,
-    price_of_goal,
     sequences,
 )
+from orchestra.evals.benchmarks.headline.matched import matched_span
 from orchestra.evals.benchmarks.headline.record import by_seed
-from orchestra.evals.benchmarks.headline.seeds import Result, merged, result_of
-from orchestra.evals.statistics import Mean
+from orchestra.evals.benchmarks.headline.seeds import merged, results_of
 
 from orchestra.errors import ConfigError
 
-from .made_headline import forking, point, recording, timed
+from .made_headline import forking, point, recording, section, timed, with_serial
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 900)), min_size=1, max_size=30))
@@ -60,39 +56,32 @@ def test_tries_without_an_answer_do_not_vote_and_wrong_claims_do() -> None:
 
 
 def test_serial_gets_at_least_the_work_and_the_span_that_it_is_compared_with() -> None:
-    points = points_of(
-        recording(
-            [
-                forking("fork-all", [1, 1, 1, 0], work=1400, span=250),
-                forking("fork-first", [1, 1, 0, 0], work=900, span=150),
-                point("serial-window", [[1], [0], [0], [0]]),
-                point("serial-samples", [[1] * 60, [0] * 60, [0] * 60, [0] * 60]),
-            ]
-        )
+    seed = with_serial(
+        recording([forking("fork-all", [1, 1, 1, 0], work=1400, span=250), forking("fork-first", [1, 1, 0, 0], work=900, span=150)])
     )
-    by_work, by_span = matched_work(points), matched_span(points)
-    assert by_work["1,500"]["n"].value == 15 and by_work["1,500"]["serial work"].value == 1500
-    assert by_work["1,500"]["gap to cons@n"].value == 0.5 and by_work["1,500"]["fork work"].value == 1400
+    by_work, by_span = section("matched work", seed), matched_span(points_of(seed))
+    row = by_work["1,500, cons@n · fork all, chosen on test"]
+    assert row["n"].value == 15 and row["serial work"].value == 1500
+    assert row["gap"].value == 0.5 and row["fork work"].value == 1400
     assert by_span["fork all"]["tries in a row"].value == 3 and by_span["fork all"]["serial span"].value == 300
     assert by_span["fork first"]["gap"].value == 0.25
 
 
 def test_a_price_is_that_of_the_cheapest_way_which_is_accurate_enough() -> None:
     good = [1] * 19 + [0]
-    points = points_of(
-        recording(
-            [
-                forking("fork-all", good, work=1400, span=250),
-                forking("fork-first", good, work=900, span=260),
-                forking("fork-first-4x4", [1] * 10 + [0] * 10, work=300, span=90),
-                point("serial-window", [[1]] * 10 + [[0]] * 10),
-            ]
-        )
+    seed = recording(
+        [
+            forking("fork-all", good, work=1400, span=250),
+            forking("fork-first", good, work=900, span=260),
+            forking("fork-first-4x4", [1] * 10 + [0] * 10, work=300, span=90),
+            point("serial-window", [[1]] * 10 + [[0]] * 10),
+        ]
     )
-    rows = price_of_goal(points)
-    assert rows["fork in the window, least work"]["work"].value == 900
-    assert rows["fork in the window, least span"]["span"].value == 250
-    assert rows["serial, then fork if it fails, in the window"]["work"].value == 100 + 900 / 2
+    rows = section("price", seed)
+    assert rows["fork in the window, least work · fork first, chosen on test"]["work"].value == 900
+    assert rows["fork in the window, least span · fork all, chosen on test"]["span"].value == 250
+    both = rows["serial, then fork if it fails, in the window · fork first, chosen on test"]
+    assert both["work"].value == 100 + 900 / 2
 
 
 def test_further_tries_are_made_only_where_the_serial_search_has_failed() -> None:
@@ -109,34 +98,27 @@ def test_further_tries_are_made_only_where_the_serial_search_has_failed() -> Non
 
 
 def test_seeds_are_averaged_and_shown_one_by_one() -> None:
-    seeds = [recording([forking("fork-all", votes, work=1, span=1)], seed=name) for name, votes in (("a", [1, 1]), ("b", [1, 0]))]
-    results = [result_of(one) for one in by_seed(seeds)]
+    seeds = [recording([forking("fork-first", votes, work=1, span=1)], seed=name) for name, votes in (("a", [1, 1]), ("b", [1, 0]))]
+    results = results_of(by_seed(seeds))
     mean = merged(results)
-    assert mean.sections["window"]["fork, join all"]["accuracy"].value == 0.75
+    assert mean.sections["window"]["fork, join first"]["accuracy"].value == 0.75
     assert "(100.0, 50.0)" in table.page_block(seeds, results)
-    assert aims_table(mean, results)[0][-2:] == ["100.0, 50.0", "23.0"]
+    assert aims_table(results)[0][-2:] == ["100.0, 50.0", "23.0"]
 
 
-def test_an_aim_says_by_how_much_it_was_missed() -> None:
-    def none(_: Result) -> Mean | None:
-        return None
-
-    most = Aim(title="work", paper="–", aim=1500, unit="tokens", get=none, at_most=True)
-    assert most.missed_by(1616) == 116 and most.missed_by(1500) is None
-    least = dataclasses.replace(most, at_most=False)
-    assert least.missed_by(1400) == 100 and least.missed_by(1600) is None
+def test_a_row_that_one_seed_lacks_shows_whose_number_it_is() -> None:
+    forked = [forking("fork-first", [1, 1], work=9, span=5)]
+    seeds = [recording(forked, seed="a"), recording([point("serial-window", [[1], [0]])], seed="b")]
+    assert "(100.0, –)" in table.page_block(seeds, results_of(seeds))
 
 
-def test_a_price_paid_for_less_accuracy_reaches_no_aim() -> None:
-    result = result_of(recording([forking("fork-all", [1, 1, 1, 0], work=200, span=50)]))
-    reached = {row[0]: row[3:] for row in aims_table(result, [result])}
-    assert reached["work at ≥ 94 % accuracy in that window"] == ["**not reached**", "not reached", "not reached"]
+def test_where_windows_were_found_is_said() -> None:
+    def block(**changes: int) -> str:
+        seed = recording([point("serial-validation", [[1], [0]], split="validation", **changes)])
+        return table.page_block([seed], results_of([seed]))
 
-
-def test_aims_that_were_not_measured_say_so() -> None:
-    empty = Result(name="mean", sections={})
-    assert {row[3] for row in aims_table(empty, [empty])} == {"not measured"}
-    assert len(aims_table(empty, [empty])) == len(AIMS)
+    assert "validation problems of list 1." in block(problem_seed=1)
+    assert "list 0 (by which training chose its checkpoints, too)." in block()
 
 
 def test_forking_stops_paying_where_it_is_slower_from_then_on() -> None:

@@ -111,6 +111,25 @@ def test_a_way_that_runs_out_of_memory_is_left_out_with_its_error(rollouts: list
     assert all(len(way["seconds"]) == 3 for name, way in found.items() if name != "padded")
 
 
+def test_memory_that_runs_out_in_a_later_round_takes_only_that_way(
+    rollouts: list[Rollout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = packing_speed.trainer("tiny", device="cpu", slots=1024, longest=1024)
+    steps: list[bool] = []
+
+    def step(self: packing_speed.Trainer, rows: Any, way: Way) -> float:
+        steps.append(way == ways(flex=False)["padded"])
+        if steps[-1] and sum(steps) == 3:
+            raise torch.OutOfMemoryError("no room\nfor it")
+        return 1.0
+
+    monkeypatch.setattr(packing_speed.Trainer, "step", step)
+    found = packing_speed.measured(trained, list(rollouts[0].units[:2]), rounds=3, until=time.monotonic() + 60)["ways"]
+    assert found["padded"]["error"] == "round 2: OutOfMemoryError: no room"
+    assert "seconds" not in found["padded"] and sum(steps) == 3
+    assert all(len(way["seconds"]) == 3 for name, way in found.items() if name != "padded")
+
+
 def test_the_table_shows_what_each_way_took_and_what_failed(tmp_path: Path) -> None:
     way = {"forwarded_tokens": 10, "padded_tokens": 20, "trained_tokens_per_second": 5, "seconds": [2.0, 4.0]}
     failed = {"forwarded_tokens": 10, "padded_tokens": 20, "error": "OutOfMemoryError: too large"}

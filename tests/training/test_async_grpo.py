@@ -19,7 +19,7 @@ pytest.importorskip("datasets", reason="TRL needs datasets")
 
 from orchestra.training import async_grpo, grpo_policy
 from orchestra.training.async_arguments import parse
-from orchestra.training.async_report import last_position
+from orchestra.training.async_report import Apart, last_position
 from orchestra.training.async_rows import Row
 from orchestra.training.async_weights import ServerTransfer
 from orchestra.training.async_worker import THREAD
@@ -143,6 +143,59 @@ def test_a_run_whose_engine_died_goes_on_from_its_checkpoint(folder: Path, tmp_p
         async_grpo.train(arguments(folder, tmp_path, "--steps", "9", "--group", "4"))
 
 
+def test_a_resumed_run_learns_at_the_rate_that_it_is_given(folder: Path, tmp_path: Path) -> None:
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "1", "--lr", "1e-4"))
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", "--lr", "1e-7"))
+    assert [line["rate"] for line in lines(tmp_path)] == [1e-4, 1e-7]
+    optimizer = torch.load(tmp_path / "checkpoint-2" / "optimizer.pt", weights_only=True)
+    assert [group["lr"] for group in optimizer["param_groups"]] == [1e-7] * len(optimizer["param_groups"])
+
+
+def test_a_resumed_run_is_still_warmed_up(folder: Path, tmp_path: Path) -> None:
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", "--warmup", "4", "--lr", "1e-3"))
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "5", "--warmup", "4", "--lr", "1e-4"))
+    assert [line["rate"] for line in lines(tmp_path)] == pytest.approx([0, 2.5e-4, 5e-5, 7.5e-5, 1e-4])
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_still_leaves_its_model(folder: Path, tmp_path: Path) -> None:
+    evaluated = ("--eval-every", "2", "--eval-problems", "1")
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", *evaluated))
+    facts = json.loads((tmp_path / FACTS).read_text())
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    for name in (FACTS, "model.safetensors", "config.json"):
+        (tmp_path / name).unlink()
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", *evaluated))
+    assert (tmp_path / "model.safetensors").read_bytes() == weights
+    again = json.loads((tmp_path / FACTS).read_text())
+    assert {name: again[name] for name in ("steps", "best", "reward", "arguments")} == {
+        name: facts[name] for name in ("steps", "best", "reward", "arguments")
+    }
+
+
+def test_a_step_is_saved_before_its_evaluation_which_is_made_up_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = ("--eval-every", "1", "--eval-problems", "1")
+    original, calls = Countdown.answers, iter([True, False])
+
+    async def second_fails(self: Countdown, engine: Any, split: str) -> Any:
+        found = await original(self, engine, split)
+        return found if next(calls) else [dataclasses.replace(one, error="the server is gone") for one in found]
+
+    monkeypatch.setattr(Countdown, "answers", second_fails)
+    with pytest.raises(EngineError, match=r"the server is gone.*up to step 1 is saved"):
+        async_grpo.train(arguments(folder, tmp_path, "--steps", "2", *evaluated))
+    monkeypatch.undo()
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", *evaluated))
+    assert [(line["step"], "evaluation" in line) for line in lines(tmp_path)] == [
+        (0, True),
+        (1, False),
+        (1, True),
+        (2, False),
+        (2, True),
+    ]
+
+
 def test_ctrl_c_ends_the_run_after_its_step_with_everything_saved(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +234,7 @@ def test_an_engine_that_does_not_take_the_weights_stops_the_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(async_grpo.LocalPolicy, "copy", lambda self, weights: None)
-    with pytest.raises(BadBatch, match="nats a token apart"):
+    with pytest.raises(Apart, match="nats a token apart"):
         async_grpo.train(arguments(folder, tmp_path, "--steps", "20", "--lr", "0.3", "--max-sampler-kl", "0.01"))
 
 
@@ -198,6 +251,8 @@ def test_a_row_has_what_trl_reads_of_its_own() -> None:
         (("--baseline", "batch", "--problems-per-round", "1"), "--problems-per-round 2"),
         (("--server", "http://localhost:1"), "--server needs a GPU"),
         (("--hard", "0.5"), "--hard 0.5 means nothing"),
+        (("--eval-split", "test", "--eval-every", "1"), "--eval-split validation test"),
+        (("--method", "weave"), "not weave"),
     ],
 )
 def test_arguments_that_cannot_work_are_refused_with_the_flag_to_change(

@@ -86,6 +86,17 @@ def take(worker: Worker, number: int) -> list[Row]:
     return [worker.rollout_buffer.get(timeout=PATIENCE_S) for _ in range(number)]
 
 
+def test_a_broken_run_goes_on_with_the_oldest_round_that_was_not_taken() -> None:
+    domain = Told(lambda step: [rollout(f"{step}/0", True), rollout(f"{step}/0", False)])
+    with worker_of(domain, ahead=3, first_round=5) as worker:
+        assert worker.next_round == 5
+        worker.start()
+        take(worker, 1)
+        assert worker.next_round == 5, "a row of it still waits"
+        take(worker, 3)
+        assert worker.next_round == 7
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
@@ -156,7 +167,7 @@ def test_no_more_rounds_begin_than_may_be_ahead_of_the_trainer() -> None:
         assert worker.call(settle) == 2
         take(worker, 1)
         assert worker.call(settle) == 3
-        assert domain.begun == [5, 6, 7] and worker.next_round == 8
+        assert domain.begun == [5, 6, 7] and worker.next_round == 6
 
 
 def test_leaving_cancels_what_is_sampled_and_leaves_the_engine() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training import grpo
 from orchestra.training.grpo_best import BEST, RECORD, Best
+from orchestra.training.grpo_domain import Answer, evaluate, score
 from orchestra.training.grpo_policy import load_policy
+from orchestra.training.rollout import Facts, Rollout
 from tiny_policy import arguments, untrained, write_countdown
 
+from orchestra.engine.scripted import ScriptedEngine
 from orchestra.errors import ConfigError
 
 
@@ -51,6 +55,34 @@ def test_a_resumed_run_keeps_the_best_and_a_new_one_forgets_it(folder: Path, tmp
     resumed.folder.rename(tmp_path / f"{BEST}.before")
     assert Best(tmp_path, fresh=False).record == {"step": 0, "evaluation": found(0.5, 10)}
     assert Best(tmp_path, fresh=True).record is None and not resumed.folder.exists()
+
+
+def test_the_best_of_a_step_that_will_be_taken_again_is_dropped(folder: Path, tmp_path: Path) -> None:
+    offered(Best(tmp_path, fresh=True), folder, found(0.5, 10), found(0.6, 10))
+    assert Best(tmp_path, fresh=False, until=1).record == {"step": 1, "evaluation": found(0.6, 10)}
+    lost = Best(tmp_path, fresh=False, until=0)
+    assert lost.record is None and not lost.folder.exists()
+
+
+def test_the_test_split_is_measured_and_chooses_nothing() -> None:
+    right, wrong = (Answer(Facts(correct=correct, answer=None, ended="finished", work=5, span=5)) for correct in (True, False))
+
+    class Measured:
+        held_out = ("validation", "test")
+
+        async def rollouts(self, engine: object, *, step: int, seed: int | None) -> list[Rollout]:
+            return []
+
+        async def answers(self, engine: object, split: str) -> list[Answer]:
+            return [wrong] * 3 if split == "test" else [right]
+
+    async def evaluation() -> dict[str, Any]:
+        async with ScriptedEngine(lambda prompt: [0]) as engine:
+            return await evaluate(Measured(), engine)
+
+    measured = asyncio.run(evaluation())
+    assert measured["accuracy"] == 1 and measured["splits"]["test"]["accuracy"] == 0
+    assert score(measured) == score(measured["splits"]["validation"])
 
 
 def test_a_damaged_record_is_named(folder: Path, tmp_path: Path) -> None:

@@ -113,6 +113,85 @@ def test_a_run_whose_engine_died_goes_on(
     ends_like(whole, folder, tmp_path, monkeypatch)
 
 
+def test_steps_before_an_engine_died_are_saved_even_between_two_checkpoints(
+    folder: Path, whole: Path, tmp_path: Path, breaking: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die() -> None:
+        raise RuntimeError("device lost")
+
+    breaking(Decoder, "step", die)
+    with pytest.raises(EngineError, match=r"rollouts of step 3 failed.*up to step 2 is saved"):
+        grpo.train(arguments(folder, tmp_path, *STEPS, "--save-every", "99", "--eval-every", "0"))
+    assert checkpoint(tmp_path)["step"] == 2
+
+
+def test_a_half_learned_step_is_not_saved(folder: Path, tmp_path: Path, breaking: Any) -> None:
+    learned = iter([False])
+
+    def die() -> None:
+        if next(learned, True):  # in front of the second minibatch
+            raise EngineError("gone")
+
+    breaking(Learner, "learn", die)
+    with pytest.raises(EngineError, match=r"gone.*up to step 2 is saved"):
+        grpo.train(arguments(folder, tmp_path, *STEPS))
+    assert checkpoint(tmp_path)["step"] == 2
+
+
+def test_a_step_is_saved_before_its_evaluation_which_is_made_up_for(
+    folder: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = grpo.evaluate, count(1)
+
+    async def second_fails(*args: Any) -> Any:
+        if next(calls) == 2:
+            raise EngineError("device lost")
+        return await original(*args)
+
+    monkeypatch.setattr(grpo, "evaluate", second_fails)
+    with pytest.raises(EngineError, match=r"device lost.*up to step 2 is saved"):
+        grpo.train(arguments(folder, tmp_path, *STEPS, "--save-every", "99"))
+    monkeypatch.undo()
+    grpo.train(arguments(folder, tmp_path, *STEPS, "--save-every", "99"))
+    assert [(line["step"], line.get("evaluation")) for line in lines(tmp_path)] == [
+        (line["step"], line.get("evaluation")) for line in lines(whole)
+    ]
+
+
+def test_a_run_that_was_killed_after_its_last_checkpoint_still_leaves_its_model(folder: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    grpo.train(arguments(folder, out, *STEPS))
+    said = json.loads((out / grpo.FACTS).read_text())
+    for name in (grpo.FACTS, "model.safetensors"):
+        (out / name).unlink()
+    grpo.train(arguments(folder, out, *STEPS))
+    assert (out / "model.safetensors").exists()
+    again = json.loads((out / grpo.FACTS).read_text())
+    assert {**again, "seconds": 0} == {**said, "seconds": 0}
+    grpo.train(arguments(folder, out, *STEPS))  # nothing to do
+    assert json.loads((out / grpo.FACTS).read_text()) == again
+
+
+def test_nothing_is_removed_from_a_folder_of_another_run(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    grpo.train(arguments(folder, out, *STEPS))
+    (out / CHECKPOINT).unlink()
+    foreign = tmp_path / "foreign"
+    (foreign / "best").mkdir(parents=True)
+    (foreign / "best" / "config.json").write_text("{}")
+    (foreign / "metrics.jsonl").write_text("{}\n")
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    for where, more, message in (
+        (out, ("--seed", "1"), "is of a run with --seed 0, not 1"),
+        (out, ("--steps", "9"), "is trained already, and .* is gone"),
+        (foreign, (), r"metrics\.jsonl is of a run that nothing else is known of"),
+        (folder, (), "--model and --out are the same folder"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            grpo.train(arguments(folder, where, *STEPS, *more))
+    assert {path: path.read_bytes() for path in before} == before
+
+
 def test_ctrl_c_ends_the_step_and_saves_it(
     folder: Path, whole: Path, tmp_path: Path, breaking: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,16 +203,22 @@ def test_ctrl_c_ends_the_step_and_saves_it(
     ends_like(whole, folder, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("where", ["forward", "optimizer", "sampling"])
+@pytest.mark.parametrize("where", ["forward", "optimizer", "sampling", "cpu"])
 def test_out_of_memory_names_what_to_lower(
     folder: Path, whole: Path, tmp_path: Path, breaking: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def run_out() -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        # As the CPU's allocator says it.
+        raise (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 2 GiB")
+            if where == "cpu"
+            else (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+        )
 
     owner, name = {
         "forward": (Learner, "_accumulate"),
         "optimizer": (torch.optim.AdamW, "step"),
+        "cpu": (torch.optim.AdamW, "step"),
         "sampling": (Decoder, "step"),
     }[where]
     breaking(owner, name, run_out)

@@ -78,8 +78,9 @@ def test_a_plan_is_paid_for_its_answer_less_its_span_and_its_wasted_calls() -> N
     stray = graded(task, "I do not know.")
     assert (stray.correct, stray.work, stray.flaw) == (False, 0, None) and stray.malformed
     endless = facts_of(task, None, ended="cut")
+    assert endless.malformed == 1 and facts_of(task, None, ended="failed").malformed == 0
     paid = [REWARD(facts, Setting(step=1, solved=0.5)).value for facts in (right, wasteful, endless, wrong, stray)]
-    assert paid == pytest.approx([1 - 0.04, 1 - 0.1 - 0.06, 0.0, 0.0, -0.05 * stray.malformed])
+    assert paid == pytest.approx([1 - 0.04, 1 - 0.1 - 0.06, -0.05, 0.0, -0.05 * stray.malformed])
 
 
 def test_a_group_is_sampled_graded_and_kept_as_it_was_sampled(folder: Path, known: dict[tuple[int, ...], PlanningTask]) -> None:

@@ -62,7 +62,7 @@ SPECIAL = {
     "grpo": Recipe(
         sizes={"MORE": "--beam 3 --child-beam 3"},
         metrics={"serial": ROLLED_OUT - {"sampler_kl", "clip_share", "grad_norm"}, "fork": ROLLED_OUT | {"children"}},
-        leaves=("serial/training.json", "fork/training.json"),
+        leaves=("start/training.json", "serial/training.json", "fork/training.json"),
     ),
     "async_grpo": Recipe(needs=("trl", "datasets", "accelerate")),
     "judge": Recipe(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training import sft
+from orchestra.training.judge_checkpoint import Interrupted
 from orchestra.training.packing import Demonstration, load, pack
 from orchestra.training.planner.data import make_tokenizer
 from safetensors.torch import load_file
@@ -169,6 +172,44 @@ def test_a_run_that_is_killed_goes_on_from_its_checkpoint(data: Path) -> None:
     assert losses(data / "killed") == pytest.approx(losses(data / "unbroken"), abs=1e-3)
     lines = (data / "killed" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
+def test_held_out_rows_are_all_measured_however_a_batch_is_split(data: Path) -> None:
+    (data / "held").mkdir()
+    demos = [Demonstration((1, 3, 10 + i), tuple(range(20 + i, 60 + i))) for i in range(7)]
+    pack(demos, width=64).save(data / "held" / "rows-0000.npz")
+    assert len(load([data / "held" / "rows-0000.npz"])) == 7
+    more = ("--validation", str(data / "held"), "--batch-tokens", "256")
+    found = [
+        sft.train(sft.parse(arguments(data, f"out-{parts}", *more, "--accumulate", parts))).curve[-1]["validation_loss"]
+        for parts in ("1", "2", "4")
+    ]
+    assert found == pytest.approx([found[0]] * 3, abs=2e-4)
+
+
+def test_ctrl_c_saves_a_checkpoint_to_go_on_from(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, original = count(1), sft.loss_of
+
+    def pressed(*batch: Any) -> Any:
+        if next(seen) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return original(*batch)
+
+    sft.train(sft.parse(arguments(data, "whole", "--log-every", "1")))
+    with monkeypatch.context() as patch:
+        patch.setattr(sft, "loss_of", pressed)
+        with pytest.raises(Interrupted, match="stopped after 3 of 4 steps: the same command goes on from here"):
+            sft.train(sft.parse(arguments(data, "out", "--log-every", "1")))
+    sft.train(sft.parse(arguments(data, "out", "--log-every", "1")))
+    assert losses(data / "out") == pytest.approx(losses(data / "whole"), abs=1e-5)
+
+
+def test_a_folder_of_a_run_that_has_not_ended_is_not_another_ones(data: Path) -> None:
+    (data / "out").mkdir()
+    (data / "out" / "metrics.jsonl").write_text('{"step": 7}\n')
+    with pytest.raises(ConfigError, match=r"metrics\.jsonl is of a run that nothing else is known of"):
+        sft.train(sft.parse(arguments(data, "out")))
+    assert (data / "out" / "metrics.jsonl").read_text() == '{"step": 7}\n'
 
 
 def test_held_out_rows_that_are_fewer_than_a_batch_are_measured(data: Path) -> None:

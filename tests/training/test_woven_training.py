@@ -196,3 +196,10 @@ def test_grpo_refuses_a_policy_that_never_wove(model: Any, tmp_path: Path) -> No
     folder = folder_of(model, tmp_path / "model", ModelCard())
     with pytest.raises(ConfigError, match="knows serial and fork, not weave"):
         grpo.train(grpo_arguments(folder, tmp_path / "out"))
+
+
+def test_a_policy_that_never_wove_is_refused_for_that_and_not_for_a_window_that_nobody_gave(model: Any, tmp_path: Path) -> None:
+    folder = folder_of(model, tmp_path / "model", ModelCard())
+    assert model.config.max_position_embeddings < Setup(method="weave").effective_window
+    with pytest.raises(ConfigError, match="knows serial and fork, not weave"):
+        grpo.train(grpo.parse(["--model", str(folder), "--out", str(tmp_path / "out"), "--method", "weave", "--steps", "1"]))

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Asynchronous GRPO of the fork policy with TRL, 9 minutes at most. Needs orchestra with the extras vllm and train.
+# Asynchronous GRPO of the fork policy with TRL, 9 minutes at most. Needs orchestra with the extras vllm and train. On a GPU no step has been taken yet:
+# with SERVER=1 on two H200 the server was up after 74 s, the first weights went through NCCL and requests were answered, when the time was over.
 #   async_grpo.sh               one GPU: vLLM in the trainer's process
 #   SERVER=1 async_grpo.sh      two GPUs: a vLLM server on GPU 1, which gets new weights through NCCL, and the trainer on GPU 0
 #   TINY=1 async_grpo.sh        the first on a CPU in a minute or two
@@ -19,6 +20,8 @@ else
   STEPS=${STEPS:-40}; GROUP=${GROUP:-8}; PROBLEMS=${PROBLEMS:-8}; AHEAD=${AHEAD:-4}; BUDGET=${BUDGET:-8192}; ACCUMULATE=${ACCUMULATE:-16}
   WINDOW=${WINDOW:-160}; EVAL=${EVAL:-200}; EVERY=${EVERY:-10}; ENGINE=${ENGINE:-vllm}; TRAIN_S=${TRAIN_S:-420}
 fi
+# More threads would spin beside other processes on the same cores.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 TEMPERATURE=${TEMPERATURE:-2}; LR=${LR:-1e-4}; SEED=${SEED:-0}; BASELINE=${BASELINE:-centred}; METHOD=${METHOD:-fork}
 REWARD=${REWARD:-correct - work(price=0.0001)}
 MORE=${MORE:-}
@@ -26,6 +29,7 @@ where=(--engine "$ENGINE")
 
 server=
 if [ "${SERVER:-0}" = 1 ]; then
+  export NCCL_NVLS_ENABLE=${NCCL_NVLS_ENABLE:-0} # NVLink multicast is not allowed on every host, and two GPUs gain nothing by it
   PORT=${PORT:-8000}; START_S=${START_S:-120}
   # A temperature other than 1 needs processed log-probabilities. The longest thread decides the context.
   CUDA_VISIBLE_DEVICES=${SERVER_GPU:-1} VLLM_SERVER_DEV_MODE=1 timeout -k 10 $((START_S + TRAIN_S + 60)) \

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # One stage of GRPO for the planner, rewarded for plans that ran: right answer, no wasted call, short critical path. One GPU, which vLLM and
 # the trainer share. Needs orchestra with the extras vllm and train. One step a command:
-#   bash planner_grpo.sh train    # STEPS steps of PROBLEMS x GROUP plans, evaluated on the four held-out splits every EVERY steps
+#   bash planner_grpo.sh train    # STEPS steps of PROBLEMS x GROUP plans, evaluated on the four held-out splits every EVERY steps  ~4 min, 60 steps
 #   bash planner_grpo.sh eval     # 1,000 tasks of each split, greedy: the start and the best policy of the run, side by side
 #   bash planner_grpo.sh all
+# Measured on an H200 beside other work (evals/recorded/rl-h200): 75 s until the first step (start of vLLM, first evaluation), then 3 s a step (2.7 s of it
+# sampling and running plans) and 5 s an evaluation. After 30 steps names 98.8 %, combinations 99.2, deeper 69.6, wider 72.8, of 250 tasks each; before:
+# 98.8, 99.2, 68.8, 70.0.
 # `train` goes on from its checkpoint when it is called again with the same variables (more STEPS prolong it); after LIMIT seconds it is
 # told to stop, finishes its step and saves. `TINY=1 bash planner_grpo.sh all` is the same on a CPU in about a minute and makes its own
 # model. Results in $W: run/metrics.jsonl, run/best (the policy to ship), run/training.json.
@@ -27,6 +30,8 @@ else
   STEPS=${STEPS:-60}; GROUP=${GROUP:-8}; PROBLEMS=${PROBLEMS:-64}; EVAL=${EVAL:-250}; EVERY=${EVERY:-10}
   ENGINE=${ENGINE:-vllm}; MORE=${MORE:-}; HELD_OUT=${HELD_OUT:-1000}; REQUESTS=${REQUESTS:-256}
 fi
+# More threads would spin beside other processes on the same cores.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 REWARD=${REWARD:-correct - wasted(price=0.1) - span(price=0.02) - format_errors(price=0.05)}
 HARD=${HARD:-0.5}                # share of the tasks that are the longest of several
 TEMPERATURE=${TEMPERATURE:-1.2}; LR=${LR:-5e-5}; MINIBATCHES=${MINIBATCHES:-2}; BASELINE=${BASELINE:-centred}; SEED=${SEED:-0}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The shipped Countdown model learns the second format: threads that see their parent's context (ThreadWeaver). Needs orchestra with the extras
 # evals, vllm and train. One step a command:
-#   bash weave.sh data     # 120k searches as weaver rows, 60k serial, 50k forked, all checked: 16 cores   < 1 min (660 weaver problems/s a core)
-#   bash weave.sh train    # countdown-6m, extended to 236 tokens; one epoch of 205M tokens on one H200    ~3.5 min (at about 1.1M tokens/s)
+#   bash weave.sh data     # 120k searches as weaver rows, 60k serial, 50k forked, all checked: 16 cores   90 s (51, 10, 20; validation 9)
+#   bash weave.sh train    # countdown-6m, extended to 236 tokens; one epoch of 201M tokens on one H200    179 s (1.1M tokens/s), and 30 s to start
 #   bash weave.sh eval     # 1,000 held-out problems: weave (all, first), fork, serial; vLLM, greedy       ~1-2 min
 #   bash weave.sh grpo     # 8 steps of 32 problems x 8 rollouts, P-GRPO's reward on executed threads      ~4 min
 #   bash weave.sh all      # ~10 min: only where commands may last so long
@@ -27,6 +27,8 @@ else
   WIDTH=${WIDTH:-3072}; TOKENS=${TOKENS:-} # so wide are 24 threads and what they wrote
   GRPO=${GRPO:---steps 8 --group 8 --problems-per-step 32 --eval-every 4 --eval-problems 200 --save-every 4 --row-tokens $WIDTH}
 fi
+# More threads would spin beside other processes on the same cores. Where it is set, `nproc` prints no more than that: give CORES as a number.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 LR=${LR:-1e-3}
 SEED=${SEED:-0}
 ACCUMULATE=${ACCUMULATE:-1}      # raise it when memory runs out: the mask of a batch alone takes 40 rows x 3072 x 3072

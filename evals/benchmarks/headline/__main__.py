@@ -12,6 +12,8 @@ fills one core) with `--gpu-memory 0.1`; `samples` and `fork` can be divided fur
     headline … --parts fork &  headline … --parts serial start five &  wait
     headline … --parts clock
 
+A part whose file exists is skipped, so that the same command goes on where it was ended; `--repeat` measures it again.
+
 The parts before the clock sample about 15M tokens in all, half of them `samples`; `--rounds 2 --loads 1 4 16 64 256` halves the clock.
 Without a model, to see it work: `--engine scripted --limit 20`.
 """
@@ -51,11 +53,18 @@ def parser() -> argparse.ArgumentParser:
     add("--fork-beam", type=int, nargs="+", default=[0], help="the first is the operating point, the others are measured beside it")
     add("--child-beam", type=int, nargs="+", default=[0], help="one for each --fork-beam, or one for all")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    add("--shard", type=shard_of, default=(0, 1), metavar="I/N", help="every N-th test problem from the I-th on")
+    add("--repeat", action="store_true", help="measure parts again whose files exist")
+    add(
+        "--shard",
+        type=shard_of,
+        default=(0, 1),
+        metavar="I/N",
+        help="every N-th problem from the I-th on; window is not divided",
+    )
     add("--window", type=int, help="default: where the serial policy has 57 to 60 %% on validation problems")
     add("--limit", type=int, default=1000, help="test problems")
     add("--validation", type=int, default=500, help="problems that decide the window")
-    add("--swept", type=int, default=100, help="validation problems on which temperatures are tried")
+    add("--swept", type=int, default=100, help="validation problems on which temperatures and ways to fork are tried")
     add("--temperatures", type=float, nargs="+", default=[0.6, 1.0, 1.4, 2.0])
     add("--again", type=float, default=1.0, metavar="TEMPERATURE", help="of second and later tries")
     add("--serial-tries", type=int, default=4, help="most of them in the whole context, until one is right")
@@ -100,22 +109,47 @@ def plan_of(args: argparse.Namespace) -> Plan:
     )
 
 
-def _earlier(out: Path, parts: Sequence[str]) -> list[Recording]:
-    """What other processes have written of the parts that are not measured now."""
+def _file(out: Path, part: str, shard: tuple[int, int]) -> Path:
+    end = "-{}of{}".format(*shard) if shard != (0, 1) and part != "window" else ""
+    return out / f"{part}{end}.json.gz"
+
+
+def _owed(args: argparse.Namespace, shard: tuple[int, int], log: Console) -> list[str]:
+    """The parts that are to be measured, in their order."""
+    parts = sorted((part for part in args.parts if part != "start" or args.start), key=PARTS.index)
+    owed = []
+    for part in parts:
+        path = _file(args.out, part, shard)
+        if args.repeat or not path.exists():
+            owed.append(part)
+        else:
+            log.print(f"{part}: skipped, {path} exists (--repeat measures it again)", markup=False, soft_wrap=True)
+    return owed
+
+
+def _earlier(out: Path, parts: Sequence[str], seed: str) -> list[Recording]:
+    """What other processes have written of the parts that are not measured now. Raises `ConfigError` for files of another seed."""
+    found = {path: read(path) for path in sorted(out.glob("*.json.gz"))}
+    for path, recording in found.items():
+        if recording.seed != seed:
+            raise ConfigError(f"{path} is of seed {recording.seed}, not {seed}: give each seed an --out of its own")
     owed = tuple(f"{part}{end}" for part in parts for end in (".", "-"))
-    return [read(path) for path in sorted(out.glob("*.json.gz")) if not path.name.startswith(owed)]
+    return [recording for path, recording in found.items() if not path.name.startswith(owed)]
 
 
 async def measure(args: argparse.Namespace, log: Console) -> list[Path]:
     """Returns the files written, one a part."""
     folders: dict[Role, Path | None] = {"serial": args.serial, "fork": args.fork, "start": args.start}
-    plan, written = plan_of(args), []
+    plan, written = plan_of(args), list[Path]()
+    parts = _owed(args, plan.shard, log)
+    earlier = _earlier(args.out, parts, args.seed_name)
+    if not parts:
+        return written
     engine = choose() if args.engine == "auto" else args.engine
     async with Models(folders, engine=engine, requests=args.requests, gpu_memory=args.gpu_memory) as models:
         measuring = Measuring(plan, models, log, window=args.window)
-        if earlier := _earlier(args.out, args.parts):
+        if earlier:
             measuring.take(joined(earlier))
-        parts = sorted((part for part in args.parts if part != "start" or args.start), key=PARTS.index)
         await measuring.prepare(parts)
         for part in parts:
             done_points, done_timed = len(measuring.points), len(measuring.timed)
@@ -131,8 +165,7 @@ async def measure(args: argparse.Namespace, log: Console) -> list[Path]:
                 timed=measuring.timed[done_timed:],
                 origin={**facts("vllm", "torch"), "commit": args.commit or commit(), "command": sys.argv[1:]},
             )
-            shard = "-{}of{}".format(*args.shard) if args.shard != (0, 1) and part != "window" else ""
-            written.append(args.out / f"{part}{shard}.json.gz")
+            written.append(_file(args.out, part, plan.shard))
             write(written[-1], recording)
     return written
 
@@ -145,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OrchestraError as error:
         log.print(f"headline: {error}", markup=False, soft_wrap=True)
         return 1
-    log.print("written: " + ", ".join(map(str, written)))
+    log.print("written: " + (", ".join(map(str, written)) or "nothing, all parts are there"), markup=False, soft_wrap=True)
     return 0
 
 

@@ -1,4 +1,8 @@
-"""The aims of the headline, and what was reached of each, in words for a table."""
+"""The aims of the headline, and what was reached of each, in words for a table.
+
+An aim is looked up in each seed, where it may be missed outright, and the seeds' numbers are averaged after that: a mean over seeds never
+reaches what one of them has missed outright. How to fork is fixed for all seeds: by `JOIN`, or in the row (`choice.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...statistics import Mean
-from .figures import GOAL
-from .seeds import Result
+from .figures import GOAL, Row
+from .matched import unmatched, work_row
+from .price import LEAST_SPAN, LEAST_WORK
+from .seeds import Result, mean_of
 
 Unit = Literal["points", "tokens", "times"]
+
+JOIN = "first"
+"""The join of all aims that are not about a choice: the one that the forking policy was trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one seed has of an aim."""
+
+    value: Mean
+    """Infinite, on the side that misses the aim, where it was missed outright."""
+    note: str = ""
+    """Which forking it is, or what keeps it from counting."""
+
+
+Get = Callable[[Result], Found | None]
+"""None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +45,7 @@ class Aim:
     paper: str
     aim: float
     unit: Unit
-    get: Callable[[Result], Mean | None]
+    get: Get
     at_most: bool = False
 
     def missed_by(self, reached: float) -> float | None:
@@ -31,64 +54,83 @@ class Aim:
         return short if short > 0 else None
 
 
-def _cell(section: str, row: str, column: str) -> Callable[[Result], Mean | None]:
-    return lambda result: result.sections.get(section, {}).get(row, {}).get(column)
+def _cell(section: str, row: str, column: str) -> Get:
+    def get(result: Result) -> Found | None:
+        value = result.sections.get(section, {}).get(row, {}).get(column)
+        return None if value is None else Found(value)
+
+    return get
 
 
-def _largest_gap(result: Result) -> Mean | None:
-    """Of the ways to fork, the one whose gap at its span is widest."""
-    return max((row["gap"] for row in result.sections.get("matched span", {}).values()), key=lambda gap: gap.value, default=None)
+def _gap(row: Row, note: str) -> Found:
+    """Where serial tries were too few, or forking too dear, the gap does not count."""
+    if faults := unmatched(row):
+        return Found(Mean(-math.inf, None, 1), ", ".join([note, *faults]) if note else ", ".join(faults))
+    return Found(row["gap"], note)
 
 
-def _best_fork(result: Result) -> Mean | None:
-    rows = result.sections.get("window", {})
-    found = [rows[name]["accuracy"] for name in ("fork, join all", "fork, join first") if name in rows]
-    return max(found, key=lambda accuracy: accuracy.value, default=None)
-
-
-def _price(row: str, column: str) -> Callable[[Result], Mean | None]:
-    """Infinite where nothing is accurate enough."""
-
-    def get(result: Result) -> Mean | None:
-        found = result.sections.get("price", {}).get(row)
-        if found is None:
+def _gap_at_work(budget: int) -> Get:
+    def get(result: Result) -> Found | None:
+        if (section := result.sections.get("matched work")) is None:
             return None
-        return found[column] if found["accuracy"].value >= GOAL else Mean(math.inf, None, 1)
+        start = work_row(budget, "cons@n")
+        for label, row in section.items():
+            if label.startswith(start):
+                return _gap(row, label.removeprefix(start))
+        return Found(Mean(-math.inf, None, 1), "no fork costs so little")
+
+    return get
+
+
+def _gap_at_span(result: Result) -> Found | None:
+    row = result.sections.get("matched span", {}).get(f"fork {JOIN}")
+    return None if row is None else _gap(row, "")
+
+
+def _price(start: str, column: str) -> Get:
+    def get(result: Result) -> Found | None:
+        if (section := result.sections.get("price")) is None or not any(label.startswith("fork") for label in section):
+            return None
+        for label, row in section.items():
+            if label.startswith(start):
+                value = row[column] if row["accuracy"].value >= GOAL else Mean(math.inf, None, 1)
+                return Found(value, label.removeprefix(start))
+        return Found(Mean(math.inf, None, 1), "no fork is that accurate in all seeds where it is chosen")
 
     return get
 
 
 AIMS: tuple[Aim, ...] = (
     Aim(
-        title="accuracy where serial has 57–60 %, same window, greedy, with ≤ 13M parameters",
+        title=f"accuracy where serial has 57–60 %, same window, greedy, join {JOIN}, with ≤ 13M parameters",
         paper="83.4 (serial 60.0)",
         aim=0.98,
         unit="points",
-        get=_best_fork,
+        get=_cell("window", f"fork, join {JOIN}", "accuracy"),
     ),
     *(
         Aim(
-            title=f"gap to cons@n of window-limited serial at {budget} tokens a problem",
+            title=f"gap to cons@n of window-limited serial at {budget:,} tokens a problem",
             paper="66.6 → 80.1",
             aim=0.20,
             unit="points",
-            get=_cell("matched work", budget, "gap to cons@n"),
+            get=_gap_at_work(budget),
         )
-        for budget in ("1,500", "3,000", "5,000")
+        for budget in (1500, 3000, 5000)
     ),
     Aim(
-        title="gap at matched span, same window",
+        title=f"gap at matched span, same window, join {JOIN}",
         paper="57.3 → 75–80",
         aim=0.35,
         unit="points",
-        get=_largest_gap,
+        get=_gap_at_span,
     ),
     Aim(
         title="work at ≥ 94 % accuracy in that window",
         paper="16.7k at 83.4",
         aim=1500,
         unit="tokens",
-        get=_price("fork in the window, least work", "work"),
+        get=_price(LEAST_WORK, "work"),
         at_most=True,
     ),
     Aim(
@@ -96,22 +138,22 @@ AIMS: tuple[Aim, ...] = (
         paper="–",
         aim=250,
         unit="tokens",
-        get=_price("fork in the window, least span", "span"),
+        get=_price(LEAST_SPAN, "span"),
         at_most=True,
     ),
     Aim(
-        title="faster than serial with an unlimited window at equal accuracy, median, one at a time",
+        title=f"faster than serial with an unlimited window at equal accuracy, median, one at a time, join {JOIN}",
         paper="–",
         aim=1.7,
         unit="times",
-        get=_cell("wall clock", "1 at once · fork first", "faster at the median"),
+        get=_cell("wall clock", f"1 at once · fork {JOIN}", "faster at the median"),
     ),
     Aim(
         title="the same at the 95th percentile",
         paper="–",
         aim=5,
         unit="times",
-        get=_cell("wall clock", "1 at once · fork first", "faster at p95"),
+        get=_cell("wall clock", f"1 at once · fork {JOIN}", "faster at p95"),
     ),
 )
 
@@ -132,17 +174,32 @@ def with_error(found: Mean, unit: Unit) -> str:
     return number(found.value, unit) + (f" ± {number(found.error, unit)}" if found.error is not None else "")
 
 
-def aims_table(merged: Result, seeds: Sequence[Result]) -> list[list[str]]:
-    """Rows of [title, paper, aim, reached, each seed, missed by]."""
-    rows = []
-    for aim in AIMS:
-        found = aim.get(merged)
-        wanted = ("≤ " if aim.at_most else "≥ ") + number(aim.aim, aim.unit)
-        if found is None:
-            rows.append([aim.title, aim.paper, wanted, "not measured", "–", "–"])
-            continue
-        missed = aim.missed_by(found.value)
-        each = [number(one.value, aim.unit) if (one := aim.get(seed)) is not None else "–" for seed in seeds]
-        bold = f"**{with_error(found, aim.unit)}**"
-        rows.append([aim.title, aim.paper, wanted, bold, ", ".join(each), "–" if missed is None else number(missed, aim.unit)])
-    return rows
+def aims_table(seeds: Sequence[Result]) -> list[list[str]]:
+    """Rows of [title, paper, aim, reached (mean over seeds), each seed, missed by]."""
+    return [_aim_row(aim, seeds) for aim in AIMS]
+
+
+def _aim_row(aim: Aim, seeds: Sequence[Result]) -> list[str]:
+    wanted = ("≤ " if aim.at_most else "≥ ") + number(aim.aim, aim.unit)
+    each = {seed.name: aim.get(seed) for seed in seeds}
+    measured = {name: found for name, found in each.items() if found is not None}
+    if not measured:
+        return [aim.title, aim.paper, wanted, "not measured", "–", "–"]
+    reached = mean_of([found.value for found in measured.values()])
+    notes = "; ".join(dict.fromkeys(found.note for found in measured.values() if found.note))
+    return [
+        aim.title,
+        aim.paper,
+        wanted,
+        f"**{with_error(reached, aim.unit)}**" + (f" ({notes})" if notes else ""),
+        ", ".join(number(found.value.value, aim.unit) if found is not None else "–" for found in each.values()),
+        _missed(aim, reached.value, {name: found.value.value for name, found in measured.items()}),
+    ]
+
+
+def _missed(aim: Aim, mean: float, seeds: dict[str, float]) -> str:
+    """By how much the mean over seeds misses it; where the mean does not, by how much which seeds do."""
+    if (missed := aim.missed_by(mean)) is not None:
+        return number(missed, aim.unit)
+    short = {name: missed for name, value in seeds.items() if (missed := aim.missed_by(value)) is not None}
+    return ", ".join(f"{name}: {number(missed, aim.unit)}" for name, missed in short.items()) or "–"

@@ -46,7 +46,8 @@ class Contender:
 async def race(
     contenders: Mapping[str, Contender], problems: Sequence[Problem], *, alone: int, loads: Sequence[int], rounds: int
 ) -> list[Timed]:
-    """Each round takes other problems, the same ones for all contenders.
+    """Each round takes the problems that follow those of the round before at its load, the same ones for all contenders; after the last
+    problem the first one comes again (`repeated`).
 
     Args:
         alone: problems of a round that run one at a time; at other loads it is as many as run at once, and 16 at least.
@@ -56,7 +57,7 @@ async def race(
     timed: list[Timed] = []
     for number in range(rounds):
         for load in loads:
-            count = alone if load == 1 else max(_LEAST, load)
+            count = _count(load, alone)
             taken = [problems[(number * count + index) % len(problems)] for index in range(count)]
             if load == 1:
                 bursts: dict[str, list[Timed]] = {name: [] for name in contenders}
@@ -68,6 +69,16 @@ async def race(
                 for name in _turned(list(contenders), number):
                     timed.append(await _burst(name, contenders[name], taken, load=load, number=number))
     return timed
+
+
+def repeated(problems: int, *, alone: int, loads: Sequence[int], rounds: int) -> list[int]:
+    """The loads at which some of so many problems are timed more than once: their rounds are not independent of each other."""
+    return [load for load in loads if rounds * _count(load, alone) > problems]
+
+
+def _count(load: int, alone: int) -> int:
+    """Problems of a round."""
+    return alone if load == 1 else max(_LEAST, load)
 
 
 def _turned(names: list[str], by: int) -> list[str]:
@@ -92,7 +103,7 @@ async def _burst(name: str, contender: Contender, problems: Sequence[Problem], *
         at_once=load,
         round=number,
         tries=len(contender.setups),
-        window=contender.setups[0].window,
+        window=contender.setups[0].effective_window,
         seconds=[seconds for seconds, _, _ in rows],
         correct=[solved for _, solved, _ in rows],
         work=[work for _, _, work in rows],

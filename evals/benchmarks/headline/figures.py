@@ -1,7 +1,7 @@
 """What one seed's recording says, as tables of numbers: section -> row -> column -> mean with its standard error.
 
-Accuracies and gaps are shares of 1, work and span tokens a problem. A gap is paired by problem. Which serial tries stand against forking is
-always decided in favour of the serial policy: it gets at least as much work, or span, as it is compared with.
+Accuracies and gaps are shares of 1, work and span tokens a problem. A gap is paired by problem. Here are the ways to solve problems, and how
+they do at the window; `matched.py` and `price.py` compare them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from .record import Point, Recording
 Row = dict[str, Mean]
 Section = dict[str, Row]
 
+Shares = Callable[[Point, int], list[float]]
+"""`cons` or `passed`: for each problem, how often n of its tries are right."""
+
 BUDGETS = (1500, 3000, 5000)
 """Tokens a problem at which serial tries and forking are compared."""
+FORK_TRIES = "fork-tries"
 _RESAMPLES = 100
 """Of a problem's majority: what they leave to chance is small beside how problems differ."""
 GOAL = 0.94
@@ -110,13 +114,13 @@ def at_n(point: Point, n: int) -> tuple[float, float]:
 
 
 def first_try(point: Point, name: str | None = None) -> Way:
-    """A point with one try a problem, or the first ones of several."""
+    """A point with one try a problem, or those of several that began first."""
     columns = zip(point.places, point.votes, point.work, point.spans, strict=True)
     rows = [(place, float(votes[0] > 0), work[0], span[0]) for place, votes, work, span in columns]
     return Way(name or point.name, {p: s for p, s, _, _ in rows}, {p: w for p, _, w, _ in rows}, {p: s for p, _, _, s in rows})
 
 
-def several(point: Point, n: int, name: str, shares: Callable[[Point, int], list[float]] = cons) -> Way:
+def several(point: Point, n: int, name: str, shares: Shares = cons) -> Way:
     """n tries one after the other, at their expected cost."""
     work = {place: n * math.fsum(work) / len(work) for place, work in zip(point.places, point.work, strict=True)}
     span = {place: n * math.fsum(span) / len(span) for place, span in zip(point.places, point.spans, strict=True)}
@@ -129,7 +133,19 @@ def points_of(recording: Recording) -> dict[str, Point]:
 
 def forked(points: Mapping[str, Point]) -> list[Way]:
     """All ways to fork within the window, by one try."""
-    return [first_try(point) for name, point in points.items() if name.startswith("fork-") and name != "fork-tries"]
+    return [first_try(point) for name, point in points.items() if name.startswith("fork-") and name != FORK_TRIES]
+
+
+def forked_again(points: Mapping[str, Point], shares: Shares) -> list[Way]:
+    """The ways to fork several times."""
+    if (tries := points.get(FORK_TRIES)) is None:
+        return []
+    return [several(tries, n, f"{FORK_TRIES}@{n}", shares) for n in range(2, 1 + min(map(len, tries.votes)))]
+
+
+def shown(name: str) -> str:
+    """A way's name for a table."""
+    return name.replace("-", " ")
 
 
 def at_window(points: Mapping[str, Point]) -> Section:
@@ -149,107 +165,6 @@ def at_window(points: Mapping[str, Point]) -> Section:
                 "children": exact(math.fsum(map(sum, point.children)) / point.tries if point.children else 0.0),
             }
     return rows
-
-
-def matched_work(points: Mapping[str, Point]) -> Section:
-    """For each budget: the best forking within it, against as many serial tries as reach it."""
-    if "serial-samples" not in points or "fork-all" not in points:
-        return {}
-    samples = points["serial-samples"]
-    one = math.fsum(map(sum, samples.work)) / samples.tries
-    rows: Section = {}
-    for budget in BUDGETS:
-        ours, ours_pass = _best_within(budget, points, cons), _best_within(budget, points, passed)
-        wanted = max(budget, ours.mean_work, ours_pass.mean_work)
-        n = min(math.ceil(wanted / one), min(map(len, samples.votes)))
-        theirs, theirs_pass = several(samples, n, "cons"), several(samples, n, "pass", passed)
-        rows[f"{budget:,}"] = {
-            "n": exact(n),
-            "temperature": exact(samples.setup["temperature"]),
-            "serial work": exact(theirs.mean_work),
-            "cons@n": known(mean_share(list(theirs.shares.values()))),
-            "pass@n": known(mean_share(list(theirs_pass.shares.values()))),
-            "fork": known(mean_share(list(ours.shares.values()))),
-            "fork work": exact(ours.mean_work),
-            "gap to cons@n": gap(ours.shares, theirs.shares),
-            "gap to pass@n": gap(ours_pass.shares, theirs_pass.shares),
-        }
-    return rows
-
-
-def _best_within(budget: float, points: Mapping[str, Point], shares: Callable[[Point, int], list[float]]) -> Way:
-    """The most accurate forking that costs at most `budget`; the cheapest when none does."""
-    ways = forked(points)
-    if (tries := points.get("fork-tries")) is not None:
-        ways += [several(tries, n, f"fork-tries@{n}", shares) for n in range(2, 1 + min(map(len, tries.votes)))]
-    affordable = [way for way in ways if way.mean_work <= budget]
-    return max(affordable, key=lambda way: way.accuracy) if affordable else min(ways, key=lambda way: way.mean_work)
-
-
-def matched_span(points: Mapping[str, Point]) -> Section:
-    """Each forking against the better of one greedy serial try and as many in a row as are at least as long, in the same window."""
-    if "serial-samples" not in points or "serial-window" not in points:
-        return {}
-    samples, greedy = points["serial-samples"], first_try(points["serial-window"])
-    one, most = math.fsum(map(sum, samples.work)) / samples.tries, min(map(len, samples.votes))
-    rows: Section = {}
-    for way in forked(points):
-        n = max(1, min(math.ceil(way.mean_span / one), most))
-        row_of_tries, with_check = several(samples, n, "cons"), several(samples, n, "pass", passed)
-        best = max((greedy, row_of_tries), key=lambda theirs: theirs.accuracy)
-        rows[way.name.replace("-", " ")] = {
-            "fork": way.row()["accuracy"],
-            "fork span": way.row()["span"],
-            "tries in a row": exact(n),
-            "serial span": exact(row_of_tries.mean_span),
-            "serial": known(mean_share(list(best.shares.values()))),
-            "serial pass@n": known(mean_share(list(with_check.shares.values()))),
-            "gap": gap(way.shares, best.shares),
-            "gap to pass@n": gap(way.shares, with_check.shares),
-        }
-    return rows
-
-
-def price_of_goal(points: Mapping[str, Point]) -> Section:
-    """Least work and least span at `GOAL`, within the window and with the serial policy's whole context; the best accuracy where nothing
-    reaches it."""
-    rows: Section = {}
-    ways = forked(points)
-    if ways:
-        rows["fork in the window, least work"] = _cheapest(ways, lambda way: way.mean_work).row()
-        rows["fork in the window, least span"] = _cheapest(ways, lambda way: way.mean_span).row()
-    if ways and "serial-window" in points:
-        greedy = first_try(points["serial-window"])
-        both = [_then(greedy, way) for way in ways]
-        rows["serial, then fork if it fails, in the window"] = _cheapest(both, lambda way: way.mean_work).row()
-    if serial := list(sequences(points)):
-        for label, accuracy in (("serial, unlimited window", GOAL), ("serial, unlimited window, most accurate", math.inf)):
-            best = as_good_as(accuracy, serial)
-            rows[label] = best.way.row() | {"window": exact(best.window), "tries": exact(best.most)}
-        if ways:
-            equal = as_good_as(max(way.accuracy for way in ways), serial)
-            rows["serial, unlimited window, as accurate as fork"] = equal.way.row() | {
-                "window": exact(equal.window),
-                "tries": exact(equal.most),
-            }
-    return rows
-
-
-def _cheapest(ways: Sequence[Way], cost: Callable[[Way], float]) -> Way:
-    good = [way for way in ways if way.accuracy >= GOAL]
-    return min(good, key=cost) if good else max(ways, key=lambda way: way.accuracy)
-
-
-def _then(first: Way, second: Way) -> Way:
-    """`second` only where `first` has no answer, which the search itself says."""
-    places = [place for place in first.shares if place in second.shares]
-    failed = {place: not first.shares[place] for place in places}
-    return Way(
-        f"{first.name}, then {second.name}",
-        {place: second.shares[place] if failed[place] else first.shares[place] for place in places},
-        {place: first.work[place] + (second.work[place] if failed[place] else 0) for place in places},
-        {place: first.span[place] + (second.span[place] if failed[place] else 0) for place in places},
-    )
 
 
 def sequences(points: Mapping[str, Point]) -> Iterator[Tries]:

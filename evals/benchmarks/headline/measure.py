@@ -30,13 +30,15 @@ class Problems:
 
     split: Split
     size: int
+    seed: int = 0
     places: Sequence[int]
     games: Sequence[Problem]
 
     @classmethod
-    def of(cls, split: Split, *, size: int, limit: int) -> Problems:
-        """The first `limit` of the split's list for seed 0. Takes a while: most draws have no solution and are not used."""
-        return cls(split=split, size=size, places=range(limit), games=from_split(split, seed=0, limit=limit, size=size))
+    def of(cls, split: Split, *, size: int, limit: int, seed: int = 0) -> Problems:
+        """The first `limit` of the split's list for `seed`. Takes a while: most draws have no solution and are not used."""
+        games = from_split(split, seed=seed, limit=limit, size=size)
+        return cls(split=split, size=size, seed=seed, places=range(limit), games=games)
 
     def first(self, count: int) -> Problems:
         return replace(self, places=self.places[:count], games=self.games[:count])
@@ -47,39 +49,70 @@ class Problems:
         return replace(self, places=[self.places[i] for i in indices], games=[self.games[i] for i in indices])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    claim: str | None
+    """The answer in a form that equal answers share; None where there is none."""
+    right: bool
+    work: int
+    span: int
+    children: int
+
+
 @dataclass(slots=True)
 class Tried:
-    """The tries at one problem, in order."""
+    """The tries at one problem, in the order in which they began: they end in another one, the short ones first."""
 
     prompt: int
-    votes: list[int] = field(default_factory=list)
-    work: list[int] = field(default_factory=list)
-    span: list[int] = field(default_factory=list)
-    children: list[int] = field(default_factory=list)
     explored: int = 0
-    _answers: dict[tuple[str, bool], int] = field(default_factory=dict)
+    _tries: dict[int, _Try] = field(default_factory=dict)
 
-    def add(self, done: Attempt) -> None:
-        """Raises `EngineError` for a try that the engine failed."""
+    def add(self, number: int, done: Attempt) -> None:
+        """The `number`-th try to begin. Raises `EngineError` for one that the engine failed."""
         if done.error is not None:
             raise EngineError(f"a try at {done.problem.key} failed, which says nothing about the answer: {done.error}")
-        self.votes.append(self._vote(done))
-        self.work.append(done.ledger.work)
-        self.span.append(done.ledger.span)
-        self.children.append(done.ledger.children)
+        path = notation.read_path(done.tree.root.last_words) if done.tree.root.status == "finished" else None
+        self._tries[number] = _Try(
+            claim=None if path is None else canonical(done.problem.numbers, done.problem.target, path),
+            right=done.correct,
+            work=done.ledger.work,
+            span=done.ledger.span,
+            children=done.ledger.children,
+        )
         self.explored += done.explored
 
     @property
     def solved(self) -> bool:
-        return bool(self.votes) and self.votes[-1] > 0
+        return any(one.right and one.claim is not None for one in self._tries.values())
 
-    def _vote(self, done: Attempt) -> int:
-        path = notation.read_path(done.tree.root.last_words) if done.tree.root.status == "finished" else None
-        if path is None:
-            return 0
-        key = canonical(done.problem.numbers, done.problem.target, path)
-        number = self._answers.setdefault((key, done.correct), 1 + sum(right == done.correct for _, right in self._answers))
-        return number if done.correct else -number
+    @property
+    def votes(self) -> list[int]:
+        """As `Point.votes` has them."""
+        numbers: dict[tuple[str, bool], int] = {}
+        votes = []
+        for one in self._ordered:
+            if one.claim is None:
+                votes.append(0)
+                continue
+            number = numbers.setdefault((one.claim, one.right), 1 + sum(right == one.right for _, right in numbers))
+            votes.append(number if one.right else -number)
+        return votes
+
+    @property
+    def work(self) -> list[int]:
+        return [one.work for one in self._ordered]
+
+    @property
+    def span(self) -> list[int]:
+        return [one.span for one in self._ordered]
+
+    @property
+    def children(self) -> list[int]:
+        return [one.children for one in self._ordered]
+
+    @property
+    def _ordered(self) -> list[_Try]:
+        return [self._tries[number] for number in sorted(self._tries)]
 
 
 async def measured(
@@ -97,19 +130,21 @@ async def measured(
     found = [Tried(len(setup.prompt(game))) for game in problems.games]
     if until_solved:
 
-        async def one(index: int) -> None:
-            for _ in range(tries):
-                found[index].add(await attempt(engine, problems.games[index], setup))
+        async def one(item: tuple[int, int]) -> None:
+            index, _ = item
+            for number in range(tries):
+                found[index].add(number, await attempt(engine, problems.games[index], setup))
                 if found[index].solved:
                     return
 
-        work = list(range(len(found)))
+        work = [(index, 0) for index in range(len(found))]
     else:
 
-        async def one(index: int) -> None:
-            found[index].add(await attempt(engine, problems.games[index], setup))
+        async def one(item: tuple[int, int]) -> None:
+            index, number = item
+            found[index].add(number, await attempt(engine, problems.games[index], setup))
 
-        work = [index for _ in range(tries) for index in range(len(found))]
+        work = [(index, number) for number in range(tries) for index in range(len(found))]
     started = time.perf_counter()
     await at_most(at_once, work, one)
     forked = setup.method != "serial"
@@ -118,6 +153,7 @@ async def measured(
         role=role,
         split=problems.split,
         size=problems.size,
+        problem_seed=problems.seed,
         setup=described(setup),
         places=list(problems.places),
         votes=[one.votes for one in found],
@@ -151,7 +187,7 @@ def described(setup: Setup) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "method": setup.method,
         "beam": setup.effective_beam,
-        "window": setup.window,
+        "window": setup.effective_window,
         "temperature": setup.temperature,
     }
     return shown if setup.method == "serial" else shown | {"child_beam": setup.child_beam, "join": setup.join}

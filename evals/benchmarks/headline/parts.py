@@ -1,10 +1,11 @@
 """What a headline run measures, part by part. Each part needs the window, samples also the sweep,
 and clock what serial and fork have found.
 
-window   validation problems: the serial policy in its whole context, from which every window follows, and a sweep of temperatures
+window   validation problems: the serial policy in its whole context, from which every window follows, and a sweep of temperatures;
+         not those by which training chose its checkpoints
 serial   in the window, in its whole context, and again where the first try fails
 samples  tries within the window at the best temperature, as many as the largest budget holds
-fork     in the window, joining all and the first, by its dials, and several tries
+fork     in the window, joining all and the first, by its dials, and several tries; all of it on validation problems too, which choose
 start    the model that RL began with, both ways, where there is one
 five     a first look at problems of five numbers
 clock    wall clock, one problem at a time up to 256 at once, against the serial search that is as accurate
@@ -25,14 +26,18 @@ from orchestra.errors import ConfigError, first_cause
 from orchestra.thread import Join
 
 from . import window as windows
-from .clock import Contender, race
-from .figures import BUDGETS, Tries, as_good_as, at_n, first_try, sequences
+from .choice import VALIDATION
+from .clock import Contender, race, repeated
+from .figures import BUDGETS, FORK_TRIES, Tries, as_good_as, at_n, first_try, sequences
 from .measure import Problems, measured
 from .models import Models
 from .record import Point, Recording, Role, Timed
 
 PARTS = ("window", "serial", "samples", "fork", "start", "five", "clock")
-_MOST_TRIES = 72
+_VALIDATION_SEED = 1
+"""Training chooses its checkpoints by the list of seed 0, on which they do better than they are."""
+_MOST_TRIES = 128
+"""Holds the largest budget from a mean of 43 tokens a try on; where it does not, rows are marked as short."""
 _FIRST: dict[str, Role] = {"fork": "fork", "start": "start"}
 """Whose engine a part opens first, where it is not the serial policy's."""
 _MARGIN = 1.1
@@ -47,7 +52,7 @@ class Plan:
     """Test problems."""
     validation: int = 500
     swept: int = 100
-    """Validation problems on which temperatures are tried, 16 times each."""
+    """Validation problems on which temperatures are tried, 16 times each, and the ways to fork."""
     temperatures: tuple[float, ...] = (0.6, 1.0, 1.4, 2.0)
     serial_beam: int = 0
     wide_beam: int = 0
@@ -66,7 +71,7 @@ class Plan:
     requests: int = 512
     """Decoded together by one engine."""
     shard: tuple[int, int] = (0, 1)
-    """(i, n): every n-th test problem from the i-th on; what is found on validation problems is not divided."""
+    """(i, n): every n-th problem from the i-th on; the part window is not divided."""
 
     def __post_init__(self) -> None:
         for name in ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "alone", "rounds", "requests"):
@@ -97,24 +102,20 @@ class Measuring:
     async def prepare(self, parts: Sequence[str]) -> None:
         """Make the problems that `parts` need while the first engine starts, which happens in another process."""
         lists: list[tuple[Split, int, int]] = []
-        if "window" in parts:
-            lists.append(("validation", 4, self.plan.validation))
+        if not {"window", "fork"}.isdisjoint(parts):
+            lists.append(("validation", 4, self.plan.validation if "window" in parts else self.plan.swept))
         if not {"window", "five"}.issuperset(parts):
             lists.append(("test", 4, self.plan.limit))
         if "five" in parts:
             lists.append(("test", 5, self.plan.five))
         try:
             async with asyncio.TaskGroup() as group:
-                made = group.create_task(asyncio.to_thread(lambda: [Problems.of(s, size=size, limit=n) for s, size, n in lists]))
+                made = group.create_task(asyncio.to_thread(lambda: [_listed(*one) for one in lists]))
                 await self.models.engine(_FIRST.get(parts[0], "serial"))
         except ExceptionGroup as errors:
             raise first_cause(errors) from errors
-        index, count = self.plan.shard
         for problems in made.result():
-            mine = problems if problems.split == "validation" else problems.chosen(lambda place: place % count == index)
-            if not mine.games:
-                raise ConfigError(f"the shard {index}/{count} of {len(problems.games)} problems is empty: make fewer shards")
-            self.problems[problems.split, problems.size] = mine
+            self.problems[problems.split, problems.size] = problems if problems.split == "validation" else self._shard(problems)
 
     async def run(self, part: str) -> None:
         """Measure one part, after `prepare`."""
@@ -131,7 +132,11 @@ class Measuring:
 
     def take(self, earlier: Recording) -> None:
         """Go on with the window and the points of other processes."""
-        self.window = self.window or earlier.window
+        if self.window is not None and self.window != earlier.window:
+            raise ConfigError(
+                f"the other parts were measured at the window {earlier.window}, not {self.window}: leave out --window"
+            )
+        self.window = earlier.window
         self.known += earlier.points
 
     async def _window(self) -> None:
@@ -160,20 +165,24 @@ class Measuring:
             raise ConfigError("the best temperature is not known yet: run the part window first, with the same --out")
         best = max(sweep, key=lambda point: sum(at_n(point, len(point.votes[0]))))
         mean = sum(map(sum, best.work)) / best.tries
-        tries = min(_MOST_TRIES, math.ceil(_MARGIN * max(BUDGETS) / mean))
+        wanted = math.ceil(_MARGIN * max(BUDGETS) / mean)
+        tries = min(_MOST_TRIES, wanted)
         setup = replace(self._within(self._serial_setup), temperature=best.setup["temperature"])
-        self.log.print(f"{tries} samples a problem at temperature {setup.temperature:g}")
+        short = f", {wanted} would hold the largest budget: its row may say `serial short`" if tries < wanted else ""
+        self.log.print(f"{tries} samples a problem at temperature {setup.temperature:g}{short}")
         await self._measure("serial-samples", "serial", self._tested, setup, tries=tries)
 
     async def _fork(self) -> None:
-        for place, dial in enumerate(self.plan.dials):
-            joins: tuple[Join, ...] = ("all", "first") if not place else ("first",)
-            for join in joins:
-                name = f"fork-{join}" + ("" if not place else f"-{dial[0]}x{dial[1]}")
-                await self._measure(name, "fork", self._tested, self._within(_forking(dial, join)))
-        if self.plan.fork_tries > 1:
-            setup = replace(self._within(_forking(self.plan.dials[0], "first")), temperature=self.plan.again)
-            await self._measure("fork-tries", "fork", self._tested, setup, tries=self.plan.fork_tries)
+        validation = self._shard(self.problems["validation", 4].first(self.plan.swept))
+        for prefix, problems in ((VALIDATION, validation), ("", self._tested)):
+            for place, dial in enumerate(self.plan.dials):
+                joins: tuple[Join, ...] = ("all", "first") if not place else ("first",)
+                for join in joins:
+                    name = f"{prefix}fork-{join}" + ("" if not place else f"-{dial[0]}x{dial[1]}")
+                    await self._measure(name, "fork", problems, self._within(_forking(dial, join)))
+            if self.plan.fork_tries > 1:
+                setup = replace(self._within(_forking(self.plan.dials[0], "first")), temperature=self.plan.again)
+                await self._measure(prefix + FORK_TRIES, "fork", problems, setup, tries=self.plan.fork_tries)
 
     async def _start(self) -> None:
         await self._measure("start-serial", "start", self._tested, self._within(self._serial_setup))
@@ -195,9 +204,10 @@ class Measuring:
         contenders = {"serial": Contender(await self.models.engine("serial"), serial)}
         for join in ("all", "first"):
             contenders[f"fork-{join}"] = Contender(fork, [self._within(_forking(self.plan.dials[0], join))])
-        self.timed += await race(
-            contenders, self._tested.games, alone=self.plan.alone, loads=self.plan.loads, rounds=self.plan.rounds
-        )
+        games, plan = self._tested.games, self.plan
+        if again := repeated(len(games), alone=plan.alone, loads=plan.loads, rounds=plan.rounds):
+            self.log.print(f"{len(games)} problems are too few for {plan.rounds} rounds at {again} at once: some are timed again")
+        self.timed += await race(contenders, games, alone=plan.alone, loads=plan.loads, rounds=plan.rounds)
 
     async def _measure(
         self, name: str, role: Role, problems: Problems, setup: Setup, *, tries: int = 1, until_solved: bool = False
@@ -245,9 +255,20 @@ class Measuring:
     async def _wide(self) -> Setup:
         return Setup(method="serial", beam=self.plan.wide_beam, window=await self.models.context("serial"))
 
+    def _shard(self, problems: Problems) -> Problems:
+        index, count = self.plan.shard
+        mine = problems.chosen(lambda place: place % count == index)
+        if not mine.games:
+            raise ConfigError(f"the shard {index}/{count} of {len(problems.games)} problems is empty: make fewer shards")
+        return mine
+
     @property
     def _tested(self) -> Problems:
         return self.problems["test", 4]
+
+
+def _listed(split: Split, size: int, limit: int) -> Problems:
+    return Problems.of(split, size=size, limit=limit, seed=_VALIDATION_SEED if split == "validation" else 0)
 
 
 def _forking(dial: tuple[int, int], join: Join) -> Setup:

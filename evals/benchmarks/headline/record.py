@@ -31,9 +31,11 @@ class Point(BaseModel):
     split: Split
     size: int
     """Numbers of a problem."""
+    problem_seed: int = 0
+    """Of the list that the problems are from."""
     setup: dict[str, Any]
     places: list[int]
-    """Of the problems, in the list that `evals.problems.from_split` gives for seed 0."""
+    """Of the problems, in the list that `evals.problems.from_split` gives for `problem_seed`."""
     votes: list[list[int]]
     """0: no answer. k > 0: the k-th right answer of this problem. k < 0: its k-th wrong claim. Equal numbers are equal answers."""
     work: list[list[int]]
@@ -134,11 +136,16 @@ def read(path: Path) -> Recording:
 
 
 def joined(recordings: Sequence[Recording]) -> Recording:
-    """The recordings of one seed as one. Raises `ConfigError` when they do not belong together: other windows, models, or a problem twice."""
+    """The recordings of one seed as one. Raises `ConfigError` when they do not belong together: other seeds, windows,
+    models, or a problem twice."""
     first = recordings[0]
     models: dict[Role, Model] = {}
     shards: dict[str, list[Point]] = {}
     for recording in recordings:
+        if recording.seed != first.seed:
+            raise ConfigError(
+                f"these files are of seeds {first.seed} and {recording.seed}: give each seed a folder (--out) of its own"
+            )
         if recording.window != first.window:
             raise ConfigError(
                 f"seed {first.seed} was measured at windows {first.window} and {recording.window}: give --window to all parts"
@@ -169,7 +176,7 @@ def by_seed(recordings: Iterable[Recording]) -> list[Recording]:
 
 def _whole(parts: Sequence[Point]) -> Point:
     first = parts[0]
-    if any(part.setup != first.setup for part in parts):
+    if any((part.setup, part.problem_seed) != (first.setup, first.problem_seed) for part in parts):
         raise ConfigError(f"the shards of {first.name} were measured with different settings: measure them again")
     order = sorted((place, number, index) for number, part in enumerate(parts) for index, place in enumerate(part.places))
     places = [place for place, _, _ in order]

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 from ...statistics import Mean
 from .breakdown import by_children, five_numbers, temperatures
+from .choice import Choices, choices_of
 from .clock_figures import wall_clock
-from .figures import Row, Section, at_window, matched_span, matched_work, points_of, price_of_goal
+from .figures import Row, Section, at_window, points_of
+from .matched import matched_span, matched_work
+from .price import price_of_goal
 from .record import Recording
 
 
@@ -25,13 +28,19 @@ class Result:
     sections: dict[str, Section]
 
 
-def result_of(recording: Recording) -> Result:
+def results_of(recordings: Sequence[Recording]) -> list[Result]:
+    """One a seed. How to fork is chosen once for all of them."""
+    choices = choices_of(recordings)
+    return [_result(recording, choices) for recording in recordings]
+
+
+def _result(recording: Recording, choices: Choices) -> Result:
     points = points_of(recording)
     sections = {
         "window": at_window(points),
-        "matched work": matched_work(points),
+        "matched work": matched_work(points, choices),
         "matched span": matched_span(points),
-        "price": price_of_goal(points),
+        "price": price_of_goal(points, choices),
         "wall clock": wall_clock(recording.timed),
         "children": by_children(points),
         "five numbers": five_numbers(points),
@@ -41,7 +50,7 @@ def result_of(recording: Recording) -> Result:
 
 
 def merged(results: Sequence[Result]) -> Result:
-    """Means over the seeds that have a number."""
+    """Means over the seeds that have a number. Rows of one name are of one thing: what differs between seeds has rows of different names."""
     names = dict.fromkeys(name for result in results for name in result.sections)
     return Result(
         name="mean",

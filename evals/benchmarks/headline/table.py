@@ -22,9 +22,10 @@ from ...statistics import Mean
 from .aims import Unit, aims_table, with_error
 from .clock_figures import load_that_stops_paying
 from .figures import Section
+from .matched import OVER, SHORT
 from .picture import accuracy_picture, clock_picture
 from .record import Recording, by_seed, read
-from .seeds import Result, merged, result_of
+from .seeds import Result, merged, results_of
 
 PICTURES = ("headline-work.svg", "headline-span.svg", "headline-clock.svg")
 TITLES = {
@@ -43,7 +44,7 @@ _CORNERS = {
     "temperatures": "temperature",
 }
 _SHARES = ("accuracy", "fork", "serial", "solved", "gap", "cons@", "pass@", "serial pass@", "one try", "share of")
-_TOKENS = ("work", "span", "explored", "median ms", "p95 ms", "p95 span")
+_TOKENS = ("work", "span", "explored", "median ms", "p95 ms", "p95 span", SHORT, OVER)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -57,7 +58,7 @@ def readme_block(recordings: Sequence[Recording], results: Sequence[Result]) -> 
     header = ["Countdown, four numbers", "paper (228M)", "aim", "reached", f"seeds {seeds}", "missed by"]
     mean = merged(results)
     window = [_section("window", mean.sections["window"], results)] if "window" in mean.sections else []
-    return "\n".join([*window, markdown(header, aims_table(mean, results)), provenance(recordings) + "\n"])
+    return "\n".join([*window, markdown(header, aims_table(results)), provenance(recordings) + "\n"])
 
 
 def page_block(recordings: Sequence[Recording], results: Sequence[Result]) -> str:
@@ -87,7 +88,7 @@ def _cells(found: Mean | None, column: str, section: str, label: str, results: S
         return "–"
     text = _shown(found, column)
     each = [result.sections.get(section, {}).get(label, {}).get(column) for result in results]
-    if len(results) > 1 and any(one is not None and one.value != found.value for one in each):
+    if len(results) > 1 and any(one is None or one.value != found.value for one in each):
         text += " (" + ", ".join(_shown(Mean(one.value, None, 1), column) if one else "–" for one in each) + ")"
     return text
 
@@ -134,11 +135,20 @@ def provenance(recordings: Sequence[Recording]) -> str:
     tokens = sum(sum(map(sum, point.work)) for recording in recordings for point in recording.points)
     return (
         f"± is one standard error over {problems:,} held-out problems, paired for gaps; of a ratio of times, half its range over"
-        f" rounds. {shown} parameters; windows: {windows} tokens."
+        f" rounds. {shown} parameters; windows: {windows} tokens{_found_on(recordings)}."
         f" {_distinct(recording.engine for recording in recordings)} on {_distinct(_device(origin) for origin in origins)},"
         f" {_distinct(origin.get('date') for origin in origins)}, commit {_distinct(origin.get('commit') for origin in origins)};"
         f" {tokens / 1e6:.1f}M tokens sampled."
     )
+
+
+def _found_on(recordings: Sequence[Recording]) -> str:
+    """Which validation problems the windows are from."""
+    seeds = {point.problem_seed for recording in recordings for point in recording.points if point.name == "serial-validation"}
+    if not seeds:
+        return ""
+    training = " (by which training chose its checkpoints, too)" if 0 in seeds else ""
+    return f", found on validation problems of list {' and '.join(map(str, sorted(seeds)))}{training}"
 
 
 def _device(origin: dict[str, object]) -> str:
@@ -179,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         recordings = by_seed(map(read, args.recordings))
-        results = [result_of(recording) for recording in recordings]
+        results = results_of(recordings)
         for path, mark, block in (
             (args.readme, "headline", readme_block(recordings, results)),
             (args.page, "headline-page", page_block(recordings, results)),

@@ -16,6 +16,7 @@ _SPELLED_OUT = 4
 _SHORT = 3
 """Letters of a text of which one may be wrong: "K3"."""
 _ARTICLE = re.compile(r"the\s+", re.IGNORECASE)
+DIRECTED = ("argmax", "argmin", "greater", "less", "largest", "smallest")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -34,6 +35,11 @@ class Vocabulary:
     """Words that ask for an attribute or relation without naming it: "taller" for the height."""
     signs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By tool: one of these words is in every question that needs it."""
+
+    @property
+    def directions(self) -> frozenset[str]:
+        """Signs that ask for more or less of something, whatever the tool."""
+        return frozenset().union(*(self.signs.get(tool, frozenset()) for tool in DIRECTED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,9 @@ class Names:
                 self._known[folded(form)] = Known("attribute", attribute)
         for entity in facts.entities:
             self._known[folded(entity)] = Known("name", entity)
+        self.attributes = frozenset(key_of(attribute) for _, attribute, value in facts.rows() if not isinstance(value, str))
+        """By their keys, as the next: what is a number, and what is another entity."""
+        self.relations = frozenset(key_of(attribute) for _, attribute, value in facts.rows() if isinstance(value, str))
         self._exact = {key_of(entity): Known("name", entity) for entity in facts.entities}
         self._longest = max((len(words_of(known)) for known in self._known), default=0)
 

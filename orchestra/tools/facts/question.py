@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from ...errors import PlanError
+from ...errors import PlanError, ToolError
 from ...plan.node import ToolCall
 from ...plan.plan import Plan
 from ...plan.ref import Ref
-from .names import Known, Names, folded, words_of
+from .names import DIRECTED, Known, Names, folded, words_of
 from .quantities import units_of
+from .reading import ANSWERS, said, tangled, tree_of
 from .table import key_of
 
 LONGEST = 1_000
@@ -33,6 +35,11 @@ _SAID = {
     10: ("ten", "tenth"),
 }
 """Numbers that are written in letters."""
+
+_ALSO = {"many": ("divide", "percent"), "second": (ANSWERS,)}
+"""What else some words stand for: "how many times", "how many percent", "first …; second …"."""
+_COMPARING = ("subtract", "difference", "add", "count_above", "count_below", "multiply", "divide", *DIRECTED)
+"""Tools of questions with "more", "taller" or "least" in them."""
 
 
 class Question:
@@ -86,10 +93,53 @@ class Question:
             *self._wrong_numbers(calls),
             *self._wrong_units(calls, units),
             *self._wrong_tools(calls),
+            *self._wrong_lookups(calls),
             *_wrong_pairs(plan),
             *_unused(plan),
         )
-        return next(iter(reasons), None)
+        return next(iter(reasons), None) or self._misread(plan)
+
+    def _misread(self, plan: Plan) -> str | None:
+        """How a plan stands against the order and the number of the question's words."""
+        tree = tree_of(plan)
+        places = self._places
+        asked = said(tree)
+        for text, found in places.items():
+            if asked[text] != len(found) and (text in asked or text not in self._names.attributes):
+                return f"it asks for {text} {asked[text]} times, which the question names {len(found)} times"
+        return tangled(tree, places) or next(self._unheard(plan), None)
+
+    @cached_property
+    def _places(self) -> Mapping[str, Sequence[int]]:
+        """Where each name, attribute and relation is said, by its key."""
+        places: dict[str, list[int]] = {}
+        for begin, _, known in self._words:
+            if known is not None and known.kind != "unit":
+                places.setdefault(key_of(known.name), []).append(begin)
+        words = [(begin, self.text[begin:end].casefold()) for begin, end, known in self._words if known is None]
+        for asked, verbs in self._names.vocabulary.asking.items():
+            if found := [begin for begin, word in words if word in verbs and asked in self._names.relations]:
+                places[asked] = sorted([*places.get(asked, ()), *found])
+        return places
+
+    def _unheard(self, plan: Plan) -> Iterator[str]:
+        """Words that stand for one tool, of which the plan makes no use, and tools that are called more often than they are asked for."""
+        heard = Counter(self.text[begin:end].casefold() for begin, end, known in self._words if known is None)
+        called = Counter(node.tool for node in plan.nodes if isinstance(node, ToolCall))
+        called[ANSWERS] = isinstance(plan.output, list)
+        signs, directions = self._names.vocabulary.signs, self._names.vocabulary.directions
+        plain = {tool: words - directions for tool, words in signs.items()}
+        for tool, words in signs.items():
+            if called[tool] > (often := sum(heard[word] for word in words)):
+                yield f"it calls `{tool}` {called[tool]} times, for which the question asks {often} times"
+        for word in heard:
+            meant = [tool for tool, words in plain.items() if word in words] + [*_ALSO.get(word, ())]
+            if meant and not any(called[tool] for tool in meant):
+                yield f"it makes nothing of the word {word!r}"
+        if (compared := next((word for word in heard if word in directions and word.endswith(("er", "est"))), None)) and not any(
+            called[tool] for tool in _COMPARING
+        ):
+            yield f"it makes nothing of the word {compared!r}"
 
     def _wrong_names(self, calls: Sequence[ToolCall]) -> Iterator[str]:
         named = {key_of(name): name for name in self._of("name")}
@@ -108,9 +158,24 @@ class Question:
         if missing := [name for key, name in named.items() if key not in asked]:
             yield f"it leaves out {' and '.join(missing)}"
 
+    def _wrong_lookups(self, calls: Sequence[ToolCall]) -> Iterator[str]:
+        """What the table does not know of the names in the question. What is found first, and then asked for more, shows when it runs."""
+        for call in calls:
+            entity = call.arguments.get("entity")
+            if not isinstance(entity, str) or call.tool not in ("lookup", "related"):
+                continue
+            try:
+                if call.tool == "lookup":
+                    self._names.facts.number(entity, str(call.arguments.get("attribute")))
+                else:
+                    self._names.facts.entity(entity, str(call.arguments.get("relation")))
+            except ToolError as error:
+                yield str(error)
+
     def _asks_for(self, attribute: str, attributes: set[str], said: set[str]) -> bool:
         asking = self._names.vocabulary.asking.get(attribute, frozenset())
-        return key_of(attribute) in attributes or folded(attribute) in folded(self.text) or not said.isdisjoint(asking)
+        written = re.search(rf"\b{re.escape(folded(attribute).removesuffix('y'))}(y|s|es|ies)?\b", folded(self.text))
+        return key_of(attribute) in attributes or written is not None or not said.isdisjoint(asking)
 
     def _wrong_numbers(self, calls: Sequence[ToolCall]) -> Iterator[str]:
         given, used = set(self._numbers), {number for call in calls for number in _numbers(call.arguments)}
@@ -182,6 +247,8 @@ def _wrong_pairs(plan: Plan) -> Iterator[str]:
         if not isinstance(call, ToolCall) or call.tool not in ("argmax", "argmin"):
             continue
         names, numbers = call.arguments.get("names"), call.arguments.get("numbers")
+        if isinstance(names, list) and isinstance(numbers, list) and len(names) != len(numbers):
+            yield f"it compares {len(names)} names by {len(numbers)} numbers"
         for name, number in zip(names, numbers, strict=False) if isinstance(names, list) and isinstance(numbers, list) else ():
             source = plan.by_id.get(number.node) if isinstance(number, Ref) else None
             if isinstance(source, ToolCall) and source.tool == "lookup" and not _same(source.arguments.get("entity"), name):

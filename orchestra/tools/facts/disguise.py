@@ -1,0 +1,202 @@
+"""A question put more simply: other names for its things, one name for "the capital of Japan", and shorter lists.
+
+A small planner copies some names better than others, and plans what is as large as the questions that it was trained on better than what is
+larger. So a question can be asked in its stead that has the same plan but for what is put back afterwards.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+from .names import Names, words_of
+from .reading import ANSWERS, Tree
+from .table import key_of
+
+_INVENTED = (
+    *("Berdale", "Cresa", "Doika", "Frelen", "Gaston", "Hanes", "Kresa", "Lorbe", "Marova", "Nelus", "Prelia", "Sturmen"),
+    *("Trovik", "Vastad", "Wenford", "Zelmond", "Ostova", "Smeron", "Blendal", "Kolnes", "Ardena", "Fugheim", "Pelwick", "Thesa"),
+)
+"""Like those that the planner was trained on; none belongs to its tests."""
+_ARTICLE = re.compile(r"\bthe $", re.IGNORECASE)
+_WHO = "(?:whoever it is that|whoever|the one who|the person who)"
+_LONG = 4
+"""Items of the longest lists of training."""
+
+
+Fold = Literal["names", "relations", "all"]
+
+
+class Disguise:
+    """`text` is what is asked instead of a question.
+
+    Args:
+        seed: chooses the names.
+        fold: "names" gives other names only; "relations" one name to each relation of a name too ("the mother of Ada", "Ada's mother"), and
+            leaves out items of long lists; "all" also gives one name to the best of several ("the tallest of Ada, Bob and Cleo").
+    """
+
+    def __init__(self, text: str, names: Names, *, seed: int, fold: Fold = "all") -> None:
+        taken = {*words_of(text), *names.vocabulary.words}
+        self._invented = [name for name in random.Random(seed).sample(_INVENTED, len(_INVENTED)) if name.casefold() not in taken]
+        self._owners: dict[str, Any] = {}
+        """By invented name what it stands for: a name, or a call that finds one."""
+        self._left_out: list[tuple[str, str]] = []
+        """Names, and those after which they stand in a list."""
+        self.folds = 0
+        """How often something was made simpler, other names aside."""
+        self.text = self._renamed(text, names)
+        if fold != "names":
+            self._fold(names, best=fold == "all")
+            self._shorten_lists()
+
+    def lifted(self, tree: Tree) -> Tree:
+        """A plan for `text`, as one for the question."""
+        for name, before in self._left_out:
+            tree = _with(tree, name, before)
+        lifted = _replaced(tree, self._owners)
+        assert isinstance(lifted, Tree)
+        return lifted
+
+    def _stand_in(self, owner: Any) -> str | None:
+        if found := next((name for name, known in self._owners.items() if known == owner), None):
+            return found
+        if not self._invented:
+            return None
+        name = self._invented.pop()
+        self._owners[name] = owner
+        return name
+
+    def _renamed(self, text: str, names: Names) -> str:
+        hidden, at = "", 0
+        for begin, end, known in names.found(text):
+            if known is not None and known.kind == "name" and (name := self._stand_in(known.name)):
+                before = text[at:begin]
+                hidden, at = f"{hidden}{_ARTICLE.sub('', before)}{name}", end
+        return hidden + text[at:]
+
+    def _fold(self, names: Names, *, best: bool) -> None:
+        """From the inside out. "'s" belongs to the name that stands before it, whatever stands before that."""
+        relations = {key_of(relation): relation for _, relation, value in names.facts.rows() if isinstance(value, str)}
+        verbs = {verb: relations[of] for of in relations for verb in names.vocabulary.asking.get(of, ())}
+        numbers = {key_of(attribute): attribute for _, attribute, value in names.facts.rows() if not isinstance(value, str)}
+        superlatives = _Best(numbers, names)
+        owner: Any
+        while True:
+            mine = _any_of(self._owners)
+            owned = rf"(?P<of>{_any_of(relations)})"
+            mothers = rf"\b(?P<name>{mine})'s {owned}\b", rf"\bthe {owned} (?:of|given for) (?P<name>{mine})\b(?!'s)"
+            if found := next(filter(None, (re.search(pattern, self.text, re.IGNORECASE) for pattern in mothers)), None):
+                owner = Tree("related", (self._owners[found["name"]], relations[key_of(found["of"])]))
+            elif found := re.search(rf"\b{_WHO} (?P<of>{_any_of(verbs)}) (?P<name>{mine})\b(?!'s)", self.text):
+                owner = Tree("related", (self._owners[found["name"]], verbs[found["of"]]))
+            elif found := re.search(rf"\((?P<name>{mine})\)", self.text):
+                owner = self._owners[found["name"]]
+            elif best and (tree := superlatives.search(self.text, self._owners)):
+                found, owner = tree
+            else:
+                return
+            if (name := self._stand_in(owner)) is None:
+                return
+            self.folds += 1
+            self.text = self.text[: found.start()] + name + self.text[found.end() :]
+
+    def _shorten_lists(self) -> None:
+        mine = _any_of(self._owners)
+        for found in re.finditer(rf"\b({mine})(, ({mine})){{{_LONG - 2},}} (and|or) ({mine})\b", self.text):
+            items = re.findall(rf"\b(?:{mine})\b", found[0])
+            for before, name in pairwise(items[1 : len(items) - (_LONG - 2)]):
+                # one that is spoken of elsewhere too would be put into the list twice
+                if len(re.findall(rf"\b{name}\b", self.text)) == 1 == len(re.findall(rf"\b{before}\b", self.text)):
+                    self._left_out.append((name, before))
+        self.folds += len(self._left_out)
+        for name, _ in self._left_out:
+            self.text = self.text.replace(f", {name}", "", 1)
+
+
+class _Best:
+    """Finds "the tallest of Ada, Bob and Cleo" and its like, where the words leave no doubt which attribute is meant."""
+
+    def __init__(self, attributes: Mapping[str, str], names: Names) -> None:
+        self._attributes = attributes
+        self._vocabulary = names.vocabulary
+        asking = {word for said in names.vocabulary.asking.values() for word in said}
+        self._asked = re.compile(rf"\b({_any_of({*attributes, *names.relations, *asking})})", re.IGNORECASE)
+
+    def search(self, text: str, owners: Mapping[str, Any]) -> tuple[re.Match[str], Tree] | None:
+        name = rf"(?:{_any_of(owners)})"
+        listed = rf"(?P<list>{name}(?:, {name})* (?:and|or) {name})\b(?!'s)"
+        most = r"(?P<most>\w+est|(?:most|least) \w+)"
+        has = rf"(?P<most>\w+est|least) (?P<at>{_any_of(self._attributes)})"
+        for pattern in (
+            rf"\bwhichever is the {most} of {listed}",
+            rf"(?<!ich is )(?<!ichever is )\bthe {most}(?: one)? (?:of|among|out of) {listed}",
+            rf"\bwhichever of {listed} is the {most}\b",
+            rf"\bthe one of {listed} that is the {most}\b",
+            rf"\bwhichever of {listed} has the {has}\b",
+            rf"\bthe one of {listed} with the {has}\b",
+            rf"\bthe one (?:with|that has) the {has} (?:among|of|out of) {listed}",
+        ):
+            for found in re.finditer(pattern, text):
+                if not self._asked.search(text[: found.start()] + text[found.end() :]):
+                    continue  # it is all that the question asks for
+                if tree := self._tree(found, [owners[item] for item in re.findall(rf"\b{name}\b", found["list"])]):
+                    return found, tree
+        return None
+
+    def _tree(self, found: re.Match[str], items: Sequence[Any]) -> Tree | None:
+        words = words_of(found["most"])
+        if "at" in found.re.groupindex:
+            meant = [self._attributes[key_of(found["at"])]]
+        else:
+            meant = [attribute for attribute, said in self._vocabulary.asking.items() if words[-1] in said]
+        tools = [tool for tool in ("argmax", "argmin") if words[0] in self._vocabulary.signs.get(tool, ())]
+        if len(meant) != 1 or len(tools) != 1:
+            return None
+        return Tree(tools[0], (tuple(items), tuple(Tree("lookup", (item, meant[0])) for item in items)))
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
+
+
+def _replaced(value: Any, by: dict[str, Any]) -> Any:
+    match value:
+        case Tree(tool, arguments):
+            return Tree(tool, tuple(_replaced(argument, by) for argument in arguments))
+        case tuple():
+            return tuple(_replaced(item, by) for item in value)
+        case str():
+            return by.get(value.removeprefix("the "), value)
+    return value
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    match value:
+        case Tree(_, arguments):
+            yield from _names_in(arguments)
+        case tuple():
+            for item in value:
+                yield from _names_in(item)
+        case str():
+            yield value
+
+
+def _with(value: Any, name: str, before: str) -> Any:
+    """With `name` in every list after `before`, and asked for in the same way."""
+    match value:
+        case Tree(tool, arguments) if tool == ANSWERS:
+            return Tree(tool, _with(arguments, name, before))
+        case Tree(tool, arguments):
+            return Tree(tool, tuple(_with(argument, name, before) for argument in arguments))
+        case tuple():
+            items: list[Any] = []
+            for item in value:
+                items.append(deeper := _with(item, name, before))
+                if deeper == item and before in _names_in(item):
+                    items.append(_replaced(item, {before: name}))
+            return tuple(items)
+    return value
