@@ -52,7 +52,7 @@ class Facts:
     """What rewards may read of one run tree, or of one executed plan.
 
     Counts are sampled tokens unless they say otherwise. A plan is one thread, whose tokens cost little beside its calls: there `work`, `span`,
-    `wasted` and `in_children` count calls (`grpo_planner.facts_of`).
+    `wasted` and `in_children` count calls (`grpo.planner.facts_of`).
     """
 
     correct: bool

@@ -6,7 +6,7 @@
 Hardware: one GPU; on a CPU `--models tiny --tokens 1 --slots 8192 --rounds 3`. Duration: below `--seconds`, 80 by default, compiling included: rounds are
 left out for it, never below three.
 
-What is timed is a step of GRPO (`training.grpo_update`): forward and backward passes of at most `--slots` padded tokens, the clipped policy
+What is timed is a step of GRPO (`training.grpo.update`): forward and backward passes of at most `--slots` padded tokens, the clipped policy
 loss, clipping of the gradient and AdamW, with fp32 weights and bf16 autocast on a GPU. Models are random Llamas and do not learn (their rate is
 0), so every round does the same work. Rounds are interleaved: each takes every way once. Rows are made before the clock starts
 (`making_seconds`). Speed counts trained tokens, sampled ones, which are the same for every way; their mean surprise must agree.
@@ -35,7 +35,7 @@ from typing import Any
 
 import torch
 from orchestra.training.attention import Batch, at_labels, batch_of, label_columns, label_logprobs
-from orchestra.training.grpo_loss import Objective, policy_loss
+from orchestra.training.grpo.loss import Objective, policy_loss
 from orchestra.training.rollout import Unit
 from orchestra.training.trie import Row, batches
 from transformers import LlamaConfig, LlamaForCausalLM

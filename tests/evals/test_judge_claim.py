@@ -16,7 +16,7 @@ pytest.importorskip("transformers", reason="judges need transformers")
 from orchestra.evals.benchmarks import judge_claim
 from orchestra.evals.pair_scores import oracle_scores, pair_scores, shuffled
 from orchestra.evals.pruning import Terms, prunings
-from orchestra.training import judge as training
+from orchestra.training.judge import run as training
 
 from orchestra.errors import ConfigError
 from orchestra.sample.pool import Pool, PooledProblem, Recorded

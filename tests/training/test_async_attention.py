@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 transformers = pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training.async_attention import tree_attention, tree_mask
+from orchestra.training.async_grpo.attention import tree_attention, tree_mask
 
 from orchestra.errors import ConfigError
 

@@ -17,15 +17,16 @@ transformers = pytest.importorskip("transformers", reason="training needs transf
 pytest.importorskip("trl", reason="asynchronous training needs TRL")
 pytest.importorskip("datasets", reason="TRL needs datasets")
 
-from orchestra.training import async_grpo, grpo_policy
-from orchestra.training.async_arguments import parse
-from orchestra.training.async_report import Apart, last_position
-from orchestra.training.async_rows import Row
-from orchestra.training.async_weights import ServerTransfer
-from orchestra.training.async_worker import THREAD
-from orchestra.training.grpo_countdown import Countdown
-from orchestra.training.grpo_update import BadBatch
-from orchestra.training.judge_checkpoint import Interrupted
+from orchestra.training.async_grpo import run as async_grpo
+from orchestra.training.async_grpo.arguments import parse
+from orchestra.training.async_grpo.report import Apart, last_position
+from orchestra.training.async_grpo.rows import Row
+from orchestra.training.async_grpo.weights import ServerTransfer
+from orchestra.training.async_grpo.worker import THREAD
+from orchestra.training.checkpoint import Interrupted
+from orchestra.training.grpo import policy as grpo_policy
+from orchestra.training.grpo.countdown import Countdown
+from orchestra.training.grpo.update import BadBatch
 from orchestra.training.run_folder import FACTS, METRICS
 from tiny_policy import WINDOW, untrained, write_countdown, write_planner
 

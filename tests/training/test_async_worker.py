@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from orchestra.training.advantage import Baseline, advantages
-from orchestra.training.async_gate import Gate
-from orchestra.training.async_rows import Row
-from orchestra.training.async_worker import THREAD, Teaching, Worker
-from orchestra.training.grpo_countdown import Countdown
-from orchestra.training.grpo_domain import Answer
+from orchestra.training.async_grpo.gate import Gate
+from orchestra.training.async_grpo.rows import Row
+from orchestra.training.async_grpo.worker import THREAD, Teaching, Worker
+from orchestra.training.grpo.countdown import Countdown
+from orchestra.training.grpo.domain import Answer
 from orchestra.training.rewards import read_reward
 from orchestra.training.rollout import Facts, Rollout, Unit
 

@@ -21,9 +21,9 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
 from judge_pool import telling_pool
-from orchestra.training import sft
 from orchestra.training.packing import Demonstration, pack
 from orchestra.training.planner import data as planner_data
+from orchestra.training.sft import run as sft
 
 from orchestra.sample.pool_file import write_pool
 
@@ -179,8 +179,11 @@ def ended(
 ) -> tuple[Any, str]:
     """Status and all that was said. Whatever is no `SystemExit` would be a traceback, and fails the test."""
     monkeypatch.setattr(sys, "argv", [module, *arguments])
+    name = f"orchestra.training.{module}"
+    spec = find_spec(name)
+    assert spec is not None
     try:
-        status = importlib.import_module(f"orchestra.training.{module}").main()
+        status = importlib.import_module(f"{name}.run" if spec.submodule_search_locations else name).main()
     except SystemExit as stop:
         status = stop.code
     captured = capsys.readouterr()

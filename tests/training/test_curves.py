@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orchestra.training.curves import curves, main
-from orchestra.training.curves_picture import COLOURS, Line, Panel, Point, even_ticks, log_ticks, picture
+from orchestra.training.curves.picture import COLOURS, Line, Panel, Point, even_ticks, log_ticks, picture
+from orchestra.training.curves.run import curves, main
 
 from orchestra.errors import ConfigError
 

@@ -12,11 +12,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 transformers = pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import grpo, grpo_policy
-from orchestra.training.grpo_countdown import sample_groups
-from orchestra.training.grpo_lesson import Minibatch, make_lesson
-from orchestra.training.grpo_loss import Objective
-from orchestra.training.grpo_update import BadBatch, Learner, Packing
+from orchestra.training.grpo import policy as grpo_policy
+from orchestra.training.grpo import run as grpo
+from orchestra.training.grpo.countdown import sample_groups
+from orchestra.training.grpo.lesson import Minibatch, make_lesson
+from orchestra.training.grpo.loss import Objective
+from orchestra.training.grpo.update import BadBatch, Learner, Packing
 from orchestra.training.rewards import read_reward
 from orchestra.training.rollout import Facts, Rollout, Unit
 from tiny_policy import WINDOW, arguments, lines, untrained, write_countdown

@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import grpo
-from orchestra.training.grpo_best import BEST, RECORD, Best
-from orchestra.training.grpo_domain import Answer, evaluate, score
-from orchestra.training.grpo_policy import load_policy
+from orchestra.training.grpo import run as grpo
+from orchestra.training.grpo.best import BEST, RECORD, Best
+from orchestra.training.grpo.domain import Answer, evaluate, score
+from orchestra.training.grpo.policy import load_policy
 from orchestra.training.rollout import Facts, Rollout
 from tiny_policy import arguments, untrained, write_countdown
 

@@ -16,9 +16,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import grpo
-from orchestra.training.grpo_update import BadBatch, Learner
-from orchestra.training.judge_checkpoint import CHECKPOINT, Interrupted
+from orchestra.training.checkpoint import CHECKPOINT, Interrupted
+from orchestra.training.grpo import run as grpo
+from orchestra.training.grpo.update import BadBatch, Learner
 from orchestra.training.planner.data import make_tokenizer
 from tiny_policy import arguments, checkpoint, lines, same_state, write_countdown, write_planner
 

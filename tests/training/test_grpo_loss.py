@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 transformers = pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training.attention import batch_of
-from orchestra.training.grpo_lesson import Minibatch, make_lesson
-from orchestra.training.grpo_loss import Objective, policy_loss
-from orchestra.training.grpo_update import BadBatch, Learner, Packing, summary
+from orchestra.training.grpo.lesson import Minibatch, make_lesson
+from orchestra.training.grpo.loss import Objective, policy_loss
+from orchestra.training.grpo.update import BadBatch, Learner, Packing, summary
 from orchestra.training.rewards import read_reward
 from orchestra.training.rollout import Facts, Rollout, Unit
 from orchestra.training.trie import pack

@@ -14,9 +14,10 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import grpo, grpo_planner
-from orchestra.training.grpo_domain import evaluate
-from orchestra.training.grpo_planner import Planner, facts_of, tasks_of_step
+from orchestra.training.grpo import planner as grpo_planner
+from orchestra.training.grpo import run as grpo
+from orchestra.training.grpo.domain import evaluate
+from orchestra.training.grpo.planner import Planner, facts_of, tasks_of_step
 from orchestra.training.planner.check import Checker
 from orchestra.training.planner.grammar import Split
 from orchestra.training.planner.task import PlanningTask, tasks

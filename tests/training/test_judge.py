@@ -16,9 +16,9 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
 from judge_pool import telling_pool
-from orchestra.training import judge
-from orchestra.training.focal_loss import focal_loss
-from orchestra.training.judge_checkpoint import CHECKPOINT, METRICS, Checkpoint
+from orchestra.training.checkpoint import CHECKPOINT, METRICS, Checkpoint
+from orchestra.training.judge import run as judge
+from orchestra.training.judge.focal_loss import focal_loss
 
 from orchestra.errors import ConfigError
 from orchestra.sample.judges.classifier import Classifier, PoolClassifier

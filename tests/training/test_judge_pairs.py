@@ -9,8 +9,8 @@ pytest.importorskip("torch", reason="training needs torch")
 from hypothesis import given
 from hypothesis import strategies as st
 from judge_pool import telling_pool
-from orchestra.training.judge_model import byte_tokenizer, learned_tokenizer
-from orchestra.training.judge_pairs import examples, oversampled, split
+from orchestra.training.judge.model import byte_tokenizer, learned_tokenizer
+from orchestra.training.judge.pairs import examples, oversampled, split
 
 from orchestra.errors import ConfigError
 from orchestra.sample.judges.questions import askable, is_held_out, label_of

@@ -15,7 +15,6 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import self_training, self_training_countdown, self_training_planner
 from orchestra.training.formats import check_file
 from orchestra.training.packing import Demonstration, Rows, load
 from orchestra.training.planner.check import Checker
@@ -23,9 +22,12 @@ from orchestra.training.planner.data import make_tokenizer
 from orchestra.training.planner.grammar import Split
 from orchestra.training.planner.task import PlanningTask, tasks
 from orchestra.training.planner.tokenizer import Encoder
-from orchestra.training.self_training import Try, select
-from orchestra.training.self_training_planner import read
-from orchestra.training.sft_language import of_rows
+from orchestra.training.self_training import countdown as self_training_countdown
+from orchestra.training.self_training import planner as self_training_planner
+from orchestra.training.self_training import run as self_training
+from orchestra.training.self_training.planner import read
+from orchestra.training.self_training.run import Try, select
+from orchestra.training.sft.language import of_rows
 
 from orchestra.countdown import player
 from orchestra.countdown.model import shipped_model

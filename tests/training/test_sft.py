@@ -13,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import packing, sft
+from orchestra.training import packing
 from orchestra.training.countdown_demos import demonstrations, problems_of
 from orchestra.training.packing import Demonstration, pack
-from orchestra.training.sft_language import of_countdown
+from orchestra.training.sft import run as sft
+from orchestra.training.sft.language import of_countdown
 
 from orchestra.countdown import notation
 

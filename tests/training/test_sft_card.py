@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training.packing import Demonstration, Rows, pack
-from orchestra.training.sft_card import card_of
+from orchestra.training.sft.card import card_of
 
 from orchestra.countdown import notation, player
 from orchestra.countdown.model import ModelCard

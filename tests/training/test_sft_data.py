@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orchestra.training.packing import Demonstration, pack
 from orchestra.training.planner.data import make_tokenizer
-from orchestra.training.sft_data import Mixture, Share, rows_a_step, share
-from orchestra.training.sft_language import common, of_countdown, of_rows, of_tokenizer
+from orchestra.training.sft.data import Mixture, Share, rows_a_step, share
+from orchestra.training.sft.language import common, of_countdown, of_rows, of_tokenizer
 
 from orchestra.countdown.model import shipped_model
 from orchestra.errors import ConfigError

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import sft
 from orchestra.training.planner import data
+from orchestra.training.sft import run as sft
 
 from orchestra.cli import main
 

@@ -17,10 +17,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import sft
-from orchestra.training.judge_checkpoint import Interrupted
+from orchestra.training.checkpoint import Interrupted
 from orchestra.training.packing import Demonstration, load, pack
 from orchestra.training.planner.data import make_tokenizer
+from orchestra.training.sft import run as sft
 from safetensors.torch import load_file
 
 from orchestra.countdown.model import read_card

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestra.training.grpo_domain import evaluate
+from orchestra.training.grpo.domain import evaluate
 from orchestra.training.rewards import KINDS
 
 from orchestra.countdown import player

@@ -17,11 +17,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 transformers = pytest.importorskip("transformers", reason="training needs transformers")
 
-from orchestra.training import grpo, sft
 from orchestra.training.attention import batch_of, label_logprobs
 from orchestra.training.formats import fates, searched, to_weaver
 from orchestra.training.formats.make import make
+from orchestra.training.grpo import run as grpo
 from orchestra.training.rollout import Rollout, Unit, rollout_of_attempt
+from orchestra.training.sft import run as sft
 from orchestra.training.trie import pack
 from tiny_policy import lines
 

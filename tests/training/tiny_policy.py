@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 import transformers
-from orchestra.training import grpo
-from orchestra.training.judge_checkpoint import CHECKPOINT, METRICS
+from orchestra.training.checkpoint import CHECKPOINT, METRICS
+from orchestra.training.grpo import run as grpo
 from orchestra.training.planner.data import make_tokenizer
-from orchestra.training.sft_language import of_tokenizer
+from orchestra.training.sft.language import of_tokenizer
 
 from orchestra.countdown import notation
 from orchestra.countdown.model import ModelCard

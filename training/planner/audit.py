@@ -40,8 +40,8 @@ from orchestra.tools.tool import ToolSet
 from ..arguments import whole
 from ..formats.check import SHOWN, Report, documents
 from ..rollout import Unit
-from ..sft_data import read_rows
-from ..sft_language import of_rows, of_tokenizer
+from ..sft.data import read_rows
+from ..sft.language import of_rows, of_tokenizer
 from .expression import ANSWERS, FACTORS, Call, Value, calls_of
 from .grammar import CALLS, SPLITS, Split, belongs
 from .names import PARTICLES, PLACES, SUFFIXES, is_held_out

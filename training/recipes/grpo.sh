@@ -86,7 +86,7 @@ import torch
 from orchestra.engine import Request, Sampling
 from orchestra.engine.vllm import VllmEngine
 from orchestra.engine.weights import update_weights
-from orchestra.training.grpo_policy import load_policy, save_policy
+from orchestra.training.grpo.policy import load_policy, save_policy
 
 async def main(source, out):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,6 @@
+"""`python -m orchestra.training.async_grpo`."""
+
+from .run import main
+
+if __name__ == "__main__":  # vLLM starts processes that import this file
+    main()

@@ -1,0 +1,1 @@
+"""Synchronous GRPO of fork-join policies; `python -m orchestra.training.grpo`."""

@@ -1,0 +1,1 @@
+"""A judge of partial traces (DeepPrune); `python -m orchestra.training.judge`."""

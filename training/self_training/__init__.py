@@ -1,0 +1,1 @@
+"""Rejection-sampling self-training; `python -m orchestra.training.self_training`."""

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning on packed demonstrations; `python -m orchestra.training.sft`."""
