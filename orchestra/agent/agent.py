@@ -167,7 +167,9 @@ class Agent:
                 planned.refusal
                 or f"the planner wrote no plan that can be run ({planned.note or 'see below'}):\n{describe(planned.findings)}"
             )
-            return replace(await self._without_plan(execution, message), **facts)
+            nothing = await self._without_plan(execution, message)
+            # what a refused plan found is no part of an answer
+            return replace(nothing, status="failed" if planned.refusal else nothing.status, **facts)
         joiner = self._settings.joiner(model) if self._settings.joiner else None
         steering = Steering(
             task,

@@ -41,7 +41,7 @@ _SIGNS = {
             "ratio",
             "quotient",
             "over",
-            "times",
+            "many times",
             "often",
             "half",
             "third",
@@ -51,8 +51,6 @@ _SIGNS = {
             "tenth",
         ),
     ),
-    "count_above": ("many",),
-    "count_below": ("many",),
 }
 
 
@@ -75,7 +73,10 @@ def _signs() -> dict[str, tuple[str, ...]]:
     of = [adjective for adjectives in ADJECTIVES.values() for adjective in adjectives]
     up = {word for adjective in of for word in words_of(f"{adjective.more} {adjective.most}")}.union(_UP)
     down = {word for adjective in of for word in words_of(f"{adjective.less} {adjective.least}")}.union(_DOWN)
-    either = {"argmax": up, "greater": up, "largest": up, "argmin": down, "less": down, "smallest": down}
+    bases = {adjective.base for adjective in of}
+    up, down = up - bases, (down - bases) | {"short"}
+    either = dict.fromkeys(("argmax", "greater", "largest", "count_above"), up)
+    either |= dict.fromkeys(("argmin", "less", "smallest", "count_below"), down)
     return _SIGNS | {tool: tuple(sorted(words)) for tool, words in either.items()}
 
 

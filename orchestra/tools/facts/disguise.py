@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
+from types import MappingProxyType
 from typing import Any, Literal
 
-from .names import Names, words_of
+from .names import Known, Names, numbers_in, words_of
 from .reading import ANSWERS, Tree
-from .table import key_of
+from .table import UNITS, key_of
 
 _INVENTED = (
     *("Berdale", "Cresa", "Doika", "Frelen", "Gaston", "Hanes", "Kresa", "Lorbe", "Marova", "Nelus", "Prelia", "Sturmen"),
@@ -25,6 +27,8 @@ _ARTICLE = re.compile(r"\bthe $", re.IGNORECASE)
 _WHO = "(?:whoever it is that|whoever|the one who|the person who)"
 _LONG = 4
 """Items of the longest lists of training."""
+_COPIED = re.compile(r"\d{1,4}(\.0)?|\d{1,3}\.\d")
+"""Numbers such as those of training; others get a stand-in."""
 
 
 Fold = Literal["names", "relations", "all"]
@@ -35,8 +39,9 @@ class Disguise:
 
     Args:
         seed: chooses the names.
-        fold: "names" gives other names only; "relations" one name to each relation of a name too ("the mother of Ada", "Ada's mother"), and
-            leaves out items of long lists; "all" also gives one name to the best of several ("the tallest of Ada, Bob and Cleo").
+        fold: "names" gives other names only, and stand-ins to numbers that are larger than those of training; "relations" one name to each
+            relation of a name too ("the mother of Ada", "Ada's mother"), leaves out items of long lists, and units after numbers, which
+            are converted afterwards; "all" also gives one name to the best of several ("the tallest of Ada, Bob and Cleo").
     """
 
     def __init__(self, text: str, names: Names, *, seed: int, fold: Fold = "all") -> None:
@@ -44,11 +49,13 @@ class Disguise:
         self._invented = [name for name in random.Random(seed).sample(_INVENTED, len(_INVENTED)) if name.casefold() not in taken]
         self._owners: dict[str, Any] = {}
         """By invented name what it stands for: a name, or a call that finds one."""
+        self._numbers: dict[float, tuple[float, str | None]] = {}
+        """By number in `text` the one that it stands for, and the unit of which it was deprived."""
         self._left_out: list[tuple[str, str]] = []
         """Names, and those after which they stand in a list."""
         self.folds = 0
         """How often something was made simpler, other names aside."""
-        self.text = self._renamed(text, names)
+        self.text = self._renamed(text, names, measured=fold != "names")
         if fold != "names":
             self._fold(names, best=fold == "all")
             self._shorten_lists()
@@ -57,7 +64,13 @@ class Disguise:
         """A plan for `text`, as one for the question."""
         for name, before in self._left_out:
             tree = _with(tree, name, before)
-        lifted = _replaced(tree, self._owners)
+        own = {UNITS.get(key_of(attribute)) for attribute in _attributes_in(tree)}
+        own_unit = own.pop() if len(own) == 1 else None
+        numbers = {
+            other: Tree("convert", (value, unit, own_unit)) if unit and own_unit else value
+            for other, (value, unit) in self._numbers.items()
+        }
+        lifted = _replaced(tree, self._owners, numbers)
         assert isinstance(lifted, Tree)
         return lifted
 
@@ -70,13 +83,38 @@ class Disguise:
         self._owners[name] = owner
         return name
 
-    def _renamed(self, text: str, names: Names) -> str:
+    def _renamed(self, text: str, names: Names, *, measured: bool) -> str:
+        words = list(names.found(text))
+        instead = self._other_numbers(text, words, measured=measured)
         hidden, at = "", 0
-        for begin, end, known in names.found(text):
+        for begin, end, known in words:
             if known is not None and known.kind == "name" and (name := self._stand_in(known.name)):
-                before = text[at:begin]
-                hidden, at = f"{hidden}{_ARTICLE.sub('', before)}{name}", end
+                instead[begin, end] = name
+        for (begin, end), other in sorted(instead.items()):
+            hidden, at = f"{hidden}{_ARTICLE.sub('', text[at:begin])}{other}", end
         return hidden + text[at:]
+
+    def _other_numbers(
+        self, text: str, words: Sequence[tuple[int, int, Known | None]], *, measured: bool
+    ) -> dict[tuple[int, int], str]:
+        """By first and last character. Numbers that the planner cannot copy get a stand-in, and those with a unit lose it."""
+        found = [
+            (number.span(), float(plain), plain) for number in numbers_in(text, words) if (plain := number[0].replace(",", ""))
+        ]
+        often = Counter(value for _, value, _ in found)
+        units = {begin: (end, known.name) for begin, end, known in words if known is not None and known.kind == "unit"}
+        instead: dict[tuple[int, int], str] = {}
+        for (begin, end), value, plain in found:
+            kept = _COPIED.fullmatch(plain) is not None
+            after = end + len(text[end:]) - len(text[end:].lstrip())
+            unit_end, unit = units.get(after, (end, None)) if measured and often[value] == 1 else (end, None)
+            if kept and unit is None:
+                continue
+            other = value if kept else next(at for at in count(1_235 * (1 + len(self._numbers))) if at not in often)
+            often[other] += 1
+            self._numbers[other] = value if "." in plain else int(plain), unit
+            instead[begin, unit_end] = plain if kept else str(other)
+        return instead
 
     def _fold(self, names: Names, *, best: bool) -> None:
         """From the inside out. "'s" belongs to the name that stands before it, whatever stands before that."""
@@ -163,15 +201,27 @@ def _any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
 
 
-def _replaced(value: Any, by: dict[str, Any]) -> Any:
+def _replaced(value: Any, by: Mapping[str, Any], numbers: Mapping[float, Any] = MappingProxyType({})) -> Any:
     match value:
         case Tree(tool, arguments):
-            return Tree(tool, tuple(_replaced(argument, by) for argument in arguments))
+            return Tree(tool, tuple(_replaced(argument, by, numbers) for argument in arguments))
         case tuple():
-            return tuple(_replaced(item, by) for item in value)
+            return tuple(_replaced(item, by, numbers) for item in value)
         case str():
             return by.get(value.removeprefix("the "), value)
+        case int() | float():
+            return numbers.get(value, value)
     return value
+
+
+def _attributes_in(value: Any) -> Iterator[str]:
+    match value:
+        case Tree("lookup", (entity, str(attribute))):
+            yield attribute
+            yield from _attributes_in(entity)
+        case Tree(_, items) | tuple(items):
+            for item in items:
+                yield from _attributes_in(item)
 
 
 def _names_in(value: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
@@ -18,6 +18,7 @@ _SHORT = 3
 _ARTICLE = re.compile(r"the\s+", re.IGNORECASE)
 DIRECTED = ("argmax", "argmin", "greater", "less", "largest", "smallest")
 _WORD = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
 def words_of(text: str) -> list[str]:
@@ -74,6 +75,12 @@ class Names:
         """By their keys, as the next: what is a number, and what is another entity."""
         self.relations = frozenset(key_of(attribute) for _, attribute, value in facts.rows() if isinstance(value, str))
         self._exact = {key_of(entity): Known("name", entity) for entity in facts.entities}
+        self._edged: dict[str, list[tuple[str, str, Known]]] = {}
+        """Names that begin or end with neither a letter nor a digit, by their words: what stands before and behind these."""
+        for entity in sorted(facts.entities, key=len, reverse=True):
+            inner = list(_WORD.finditer(entity))
+            if inner and (edges := (entity[: inner[0].start()], entity[inner[-1].end() :])) != ("", ""):
+                self._edged.setdefault(folded(entity), []).append((*edges, Known("name", entity)))
         self._longest = max((len(words_of(known)) for known in self._known), default=0)
 
     def found(self, text: str) -> Iterator[tuple[int, int, Known | None]]:
@@ -84,6 +91,10 @@ class Names:
             begin = words[at].start()
             for count in range(min(self._longest, len(words) - at), 0, -1):
                 end = words[at + count - 1].end()
+                if edged := self._with_edges(text, begin, end):
+                    yield edged
+                    at += count
+                    break
                 if (known := self._known_as(text[begin:end])) is not None:
                     yield begin, end, known
                     at += count
@@ -92,9 +103,17 @@ class Names:
                 yield begin, words[at].end(), None
                 at += 1
 
+    def _with_edges(self, text: str, begin: int, end: int) -> tuple[int, int, Known] | None:
+        """The longest name that is written with the marks around its words: C++, Yahoo!, .NET."""
+        for before, behind, known in self._edged.get(folded(text[begin:end]), ()):
+            whole = text[max(0, begin - len(before)) : end + len(behind)]
+            if key_of(whole) == key_of(known.name):
+                return begin - len(before), end + len(behind), known
+        return None
+
     def _known_as(self, piece: str) -> Known | None:
         """A piece of a text that begins and ends with a word."""
-        if _ARTICLE.match(piece):
+        if _ARTICLE.match(f"{piece} "):
             return None
         known = self._exact.get(key_of(piece)) or self._known.get(folded(piece))
         if known is None or known.kind != "name" or piece in known.name:
@@ -112,6 +131,14 @@ class Names:
             return alike[:3]
         others = [*(what.name for what in self._known.values() if what.kind != "name"), *sorted(self.vocabulary.words)]
         return get_close_matches(folded(text), others, n=2, cutoff=0.82)
+
+
+def numbers_in(text: str, words: Iterable[tuple[int, int, Known | None]]) -> Iterator[re.Match[str]]:
+    """Those in digits that are no part of what `Names.found` knows."""
+    taken = [(begin, end) for begin, end, known in words if known is not None]
+    for found in _NUMBER.finditer(text):
+        if not any(begin < found.end() and found.start() < end for begin, end in taken):
+            yield found
 
 
 def folded(text: str) -> str:

@@ -12,21 +12,24 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from ...errors import PlanError, ToolError
 from ...plan.node import ToolCall
 from ...plan.plan import Plan
 from ...plan.ref import Ref
-from .names import DIRECTED, Known, Names, folded, words_of
+from .names import DIRECTED, Known, Names, folded, numbers_in, words_of
 from .quantities import units_of
 from .reading import ANSWERS, said, tangled, tree_of
+from .sense import Sense
 from .table import key_of
 
 LONGEST = 1_000
 """Characters of a question: a small planner's context has a few hundred tokens."""
 _LISTED = 5
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_GAP = re.compile(r"[\s-]*")
+_SHARE = re.compile(r"\b\d[\d,.]*\s*(?:percent\b|%)", re.IGNORECASE)
 _SAID = {
     2: ("twice", "double", "two", "half"),
     3: ("three", "triple", "third"),
@@ -36,8 +39,10 @@ _SAID = {
 }
 """Numbers that are written in letters."""
 
-_ALSO = {"many": ("divide", "percent"), "second": (ANSWERS,)}
-"""What else some words stand for: "how many times", "how many percent", "first …; second …"."""
+_OTHERWISE = {"shorter": "lower", "shortest": "lowest"}
+"""Of what has a height and no length."""
+_ALSO = {"second": (ANSWERS,)}
+"""What else some words stand for: "first …; second …"."""
 _COMPARING = ("subtract", "difference", "add", "count_above", "count_below", "multiply", "divide", *DIRECTED)
 """Tools of questions with "more", "taller" or "least" in them."""
 
@@ -77,6 +82,8 @@ class Question:
             near = dict.fromkeys(name for text in unknown[:_LISTED] for name in self._names.near(text))
             meant = f" (did you mean {' or '.join(list(near)[:3])}?)" if near else ""
             return f"{listed} {are} neither in the table of facts nor among the words that this planner knows{meant}"
+        if found := _SHARE.search(self.text):
+            return f"{found[0]!r} is a share, with which this planner cannot reckon: say it as a factor, such as 'times 0.1' for 10 percent"
         if not self._of("name") and not self._numbers:
             return "the question names nothing that is in the table of facts"
         return None
@@ -84,7 +91,7 @@ class Question:
     def misfit(self, plan: Plan) -> str | None:
         """What is wrong with a plan as an answer to this question, though it can be run; None when nothing is."""
         try:
-            units = units_of(plan)
+            units = units_of(plan, self._measures)
         except PlanError as error:
             return str(error)
         calls = [node for node in plan.nodes if isinstance(node, ToolCall)]
@@ -107,7 +114,11 @@ class Question:
         for text, found in places.items():
             if asked[text] != len(found) and (text in asked or text not in self._names.attributes):
                 return f"it asks for {text} {asked[text]} times, which the question names {len(found)} times"
-        return tangled(tree, places) or next(self._unheard(plan), None)
+        if why := tangled(tree, places) or next(self._unheard(plan), None):
+            return why
+        spelled = {float(number) for number, words in _SAID.items() if any(self._heard[word] for word in words)}
+        numbers = {number: [at for at, one in self._placed_numbers if one == number] for number in {*self._numbers} - spelled}
+        return next(Sense(self.text, self._words, places, numbers, self._names.vocabulary).against(tree), None)
 
     @cached_property
     def _places(self) -> Mapping[str, Sequence[int]]:
@@ -122,9 +133,17 @@ class Question:
                 places[asked] = sorted([*places.get(asked, ()), *found])
         return places
 
+    @cached_property
+    def _heard(self) -> Counter[str]:
+        """How often each word is said that is no name; "many times" is one where the planner's card knows it."""
+        words = ["" if known else self.text[begin:end].casefold() for begin, end, known in self._words]
+        two = {sign for signs in self._names.vocabulary.signs.values() for sign in signs if " " in sign}
+        pairs = ((f"{before} {word}", word) for before, word in pairwise(["", *words]))
+        return Counter(both if both in two else word for both, word in pairs)
+
     def _unheard(self, plan: Plan) -> Iterator[str]:
         """Words that stand for one tool, of which the plan makes no use, and tools that are called more often than they are asked for."""
-        heard = Counter(self.text[begin:end].casefold() for begin, end, known in self._words if known is None)
+        heard = self._heard
         called = Counter(node.tool for node in plan.nodes if isinstance(node, ToolCall))
         called[ANSWERS] = isinstance(plan.output, list)
         signs, directions = self._names.vocabulary.signs, self._names.vocabulary.directions
@@ -153,7 +172,7 @@ class Question:
                 yield f"it asks for the {attribute}, of which the question says nothing"
             for name in _texts(call.arguments.get("entity"), call.arguments.get("names")):
                 asked.add(key_of(name))
-                if key_of(name) not in named and folded(name) not in folded(self.text):
+                if key_of(name) not in named and f" {folded(name)} " not in f" {folded(self.text)} ":
                     yield f"it asks about {name!r}, which the question does not name"
         if missing := [name for key, name in named.items() if key not in asked]:
             yield f"it leaves out {' and '.join(missing)}"
@@ -197,9 +216,9 @@ class Question:
                 yield f"it leaves out the unit {unit}"
 
     def _wrong_tools(self, calls: Sequence[ToolCall]) -> Iterator[str]:
-        said, signs = set(words_of(self.text)), self._names.vocabulary.signs
+        signs = self._names.vocabulary.signs
         for call in calls:
-            if call.tool in signs and said.isdisjoint(signs[call.tool]):
+            if call.tool in signs and signs[call.tool].isdisjoint(self._heard):
                 yield f"it calls `{call.tool}`, of which the question says nothing"
 
     @cached_property
@@ -212,11 +231,22 @@ class Question:
     @property
     def _numbers(self) -> list[float]:
         """Those in digits that are no part of a name."""
-        rest, at = "", 0
-        for begin, end, known in self._words:
-            if known is not None:
-                rest, at = f"{rest}{self.text[at:begin]} ", end
-        return [float(found.replace(",", "")) for found in _NUMBER.findall(rest + self.text[at:])]
+        return [number for _, number in self._placed_numbers]
+
+    @cached_property
+    def _placed_numbers(self) -> list[tuple[int, float]]:
+        """Where they begin, and what they are."""
+        return [(found.start(), _value(found)) for found in numbers_in(self.text, self._words)]
+
+    @cached_property
+    def _measures(self) -> Mapping[float, str]:
+        """The units of numbers after which one stands: 10 kilometres, two miles."""
+        units = {begin: known.name for begin, _, known in self._words if known is not None and known.kind == "unit"}
+        ends = {found.end(): _value(found) for found in numbers_in(self.text, self._words)}
+        spelled = {word: float(number) for number, words in _SAID.items() for word in words}
+        ends |= {end: spelled[word] for begin, end, _ in self._words if (word := self.text[begin:end].casefold()) in spelled}
+        gaps = [(number, _GAP.match(self.text, end)) for end, number in ends.items()]
+        return {number: units[gap.end()] for number, gap in gaps if gap is not None and gap.end() in units}
 
     @property
     def _unknown(self) -> list[str]:
@@ -235,10 +265,24 @@ class Question:
 
     def _respelled(self) -> str:
         text, at = "", 0
-        for begin, end, known in self._names.found(self.text):
+        found = list(self._names.found(self.text))
+        named = {known.name for _, _, known in found if known is not None and known.kind == "name"}
+        has = {key_of(attribute) for name in named for attribute in self._names.facts.attributes(name)}
+        for begin, end, known in found:
             if known is not None and known.kind != "attribute":
                 text, at = text + self.text[at:begin] + known.spelling, end
+            elif (
+                known is None
+                and (other := _OTHERWISE.get(self.text[begin:end].casefold()))
+                and "length" not in has
+                and "height" in has
+            ):
+                text, at = text + self.text[at:begin] + other, end
         return text + self.text[at:]
+
+
+def _value(found: re.Match[str]) -> float:
+    return float(found[0].replace(",", ""))
 
 
 def _wrong_pairs(plan: Plan) -> Iterator[str]:
