@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from orchestra.countdown.attempt import METHODS, Setup
 from orchestra.errors import ConfigError
-from orchestra.thread import Join
 
-from ..advantage import Baseline
 from ..arguments import number, whole
-from ..grpo.lesson import Normalise
+from ..grpo.arguments import add_task_and_reward
 from ..grpo.policy import Kind
 
 MAY_CHANGE = {
@@ -74,18 +71,7 @@ def parse(argv: Sequence[str] | None = None, *, description: str | None = None) 
     add("--max-silent", type=whole(), default=512, help="groups in a row without a difference after which the run stops")
     add("--stale-after", type=number(above=0), default=300.0, help="seconds without a finished round after which the run stops")
     add("--temperature", type=number(above=0), default=1.0, help="of the policy that is trained: sampled from, and differentiated")
-    add = parser.add_argument_group("Countdown's rollouts").add_argument
-    add("--method", choices=METHODS, default="fork")
-    add("--join", choices=get_args(Join), default="all")
-    add("--beam", type=int, help="0: the model decides")
-    add("--child-beam", type=int, default=Setup().child_beam, help="0: the model decides")
-    add("--size", type=int, default=4, help="numbers of a problem")
-    add = parser.add_argument_group("the planner's rollouts").add_argument
-    add("--hard", type=float, default=0.0, help="share of a round's tasks that are the longest of several, all of the train split")
-    add = parser.add_argument_group("reward").add_argument
-    add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
-    add("--baseline", choices=get_args(Baseline), default="centred")
-    add("--normalise", choices=get_args(Normalise), default="token", help="what weighs the same: each token, or each rollout")
+    add_task_and_reward(parser)
     add = parser.add_argument_group("optimisation").add_argument
     add("--steps", type=whole(), required=True)
     add("--token-budget", type=whole(), default=8192, help="packed tokens of a forward pass")

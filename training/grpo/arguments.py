@@ -82,18 +82,7 @@ def _parser(description: str | None = None) -> argparse.ArgumentParser:
     add("--group", type=int, default=8, help="rollouts of a problem")
     add("--problems-per-step", type=int, default=32)
     add("--temperature", type=float, default=1.0, help="of the policy that is trained: sampled from, and differentiated")
-    add = parser.add_argument_group("Countdown's rollouts").add_argument
-    add("--method", choices=METHODS, default="fork")
-    add("--join", choices=get_args(Join), default="all")
-    add("--beam", type=int, help="0: the model decides")
-    add("--child-beam", type=int, default=Setup().child_beam, help="0: the model decides")
-    add("--size", type=int, default=4, help="numbers of a problem")
-    add = parser.add_argument_group("the planner's rollouts").add_argument
-    add("--hard", type=float, default=0.0, help="share of a step's tasks that are the longest of several, all of the train split")
-    add = parser.add_argument_group("reward").add_argument
-    add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
-    add("--baseline", choices=get_args(Baseline), default="centred")
-    add("--normalise", choices=get_args(Normalise), default="token", help="what weighs the same: each token, or each rollout")
+    add_task_and_reward(parser)
     add = parser.add_argument_group("optimisation").add_argument
     add("--steps", type=int, required=True)
     add("--minibatches", type=int, default=2, help="optimizer steps a step")
@@ -121,3 +110,19 @@ def _parser(description: str | None = None) -> argparse.ArgumentParser:
     )
     add("--save-every", type=int, default=10, help="steps")
     return parser
+
+
+def add_task_and_reward(parser: argparse.ArgumentParser) -> None:
+    """What is sampled and how it is scored, the same in both trainers."""
+    add = parser.add_argument_group("Countdown's rollouts").add_argument
+    add("--method", choices=METHODS, default="fork")
+    add("--join", choices=get_args(Join), default="all")
+    add("--beam", type=int, help="0: the model decides")
+    add("--child-beam", type=int, default=Setup().child_beam, help="0: the model decides")
+    add("--size", type=int, default=4, help="numbers of a problem")
+    add = parser.add_argument_group("the planner's rollouts").add_argument
+    add("--hard", type=float, default=0.0, help="share of the tasks that are the longest of several, all of the train split")
+    add = parser.add_argument_group("reward").add_argument
+    add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
+    add("--baseline", choices=get_args(Baseline), default="centred")
+    add("--normalise", choices=get_args(Normalise), default="token", help="what weighs the same: each token, or each rollout")

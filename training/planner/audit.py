@@ -34,7 +34,7 @@ from orchestra.plan.node import ToolCall
 from orchestra.plan.plan import Plan
 from orchestra.plan.ref import Ref
 from orchestra.plan.verify import verify
-from orchestra.tools.facts import fact_tools
+from orchestra.tools.facts import FactTable, fact_tools
 from orchestra.tools.tool import ToolSet
 
 from ..arguments import whole
@@ -70,7 +70,7 @@ class Auditor:
     def __init__(self, tokenizer: Path, split: Split) -> None:
         self._chat = ChatTokenizer.load(tokenizer)
         self._split = split
-        self._tools = ToolSet(fact_tools(_NoFacts()))
+        self._tools = ToolSet(fact_tools(FactTable(())))  # verifying a plan looks nothing up
         self._format = LLMCompiler()
 
     def flaws(self, unit: Unit) -> list[str]:
@@ -156,16 +156,6 @@ def audit(path: Path, *, tokenizer: Path, split: Split, every: int = 1) -> Repor
         report.count([unit])
         report.flaws += [f"{place}: {flaw}" for flaw in auditor.flaws(unit)]
     return report
-
-
-class _NoFacts:
-    """Verifying a plan looks nothing up."""
-
-    def number(self, entity: str, attribute: str) -> float:
-        raise NotImplementedError
-
-    def entity(self, entity: str, relation: str) -> str:
-        raise NotImplementedError
 
 
 def main(argv: list[str] | None = None) -> int:
