@@ -11,6 +11,8 @@ only, so no held-out (numbers, target) pair can leak. Output: shards of packed r
 With --free, that share of the problems is shown with prompts that leave widths and order to the model: both are drawn at random, near the
 promising order (`exploring.py`). Such a model explores when it is sampled at temperature 1, which is what reinforcement learning needs: one
 that was only shown what its prompt asks for has an entropy of 0.003 nats a token, and its groups of rollouts are all alike.
+
+With --window, those of them that fork keep every context within so many tokens: children that would run out fork again (`nesting.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from orchestra.countdown.rules import Operation
 from orchestra.countdown.solver import reachable
 from orchestra.errors import ConfigError
 
+from . import nesting
 from .arguments import number, whole
 from .exploring import Exploring
 from .packing import Demonstration, pack
@@ -39,6 +42,9 @@ from .run_folder import claim
 
 WIDTH = 1_024
 """Tokens in a row. Longer serial searches are cut there: the model learns how they go on, not how they end."""
+_WIDEST = 24
+_NARROW = 0.2
+"""Share of the roots that call fewer children than their window holds."""
 
 
 def problems_of(split: Split, rng: random.Random) -> Iterator[Problem]:
@@ -66,13 +72,16 @@ def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstrati
     yield from _forked(problem, prompt, operations, [search.child(problem, call, beam=child_beam) for call in operations], rng)
 
 
-def free_demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstration]:
+def free_demonstrations(problem: Problem, rng: random.Random, window: int | None = None) -> Iterator[Demonstration]:
     """As `demonstrations`, but the prompts leave widths and order to the model, and the searches draw them."""
     prompt = notation.serial_prompt(problem, beam=notation.FREE)
     yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
 
     prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
     wide = Exploring(rng, draws=2)
+    if window and len(problem.numbers) == 4:
+        yield from _nested(problem, prompt, wide, window, rng)
+        return
     operations = search.calls(problem, beam=24, visits=wide)
     traces = [search.child(problem, call, beam=15, visits=wide) for call in operations]
     yield from _forked(problem, prompt, operations, traces, rng)
@@ -83,17 +92,49 @@ def _forked(
 ) -> Iterator[Demonstration]:
     """A calling block, both joins, and a few of the children."""
     yield Demonstration(prompt, search.calling_block(operations))
+    yield from _joins(prompt, traces, [len(trace.token_ids) for trace in traces], rng)
+    for i in _shown([trace.path is not None for trace in traces], rng, succeeding=2, failing=4):
+        yield Demonstration(notation.child_prompt(prompt, notation.call(operations[i])), traces[i].token_ids)
+
+
+def _nested(
+    problem: Problem, prompt: tuple[int, ...], order: Exploring, window: int, rng: random.Random
+) -> Iterator[Demonstration]:
+    """As `_forked`, with children that fork where their window asks for it: their blocks, both joins, and a few threads below them."""
+    operations = nesting.fitting(prompt, search.calls(problem, beam=_WIDEST, visits=order.all), window)
+    if rng.random() < _NARROW:
+        operations = operations[: rng.randint(1, len(operations))]
+    looks = rng.randint(1, 3)
+    children = [
+        nesting.child(problem, operation, parent=prompt, window=window, looks=looks, visits=order.all) for operation in operations
+    ]
+    yield Demonstration(prompt, search.calling_block(operations))
+    yield from _joins(prompt, [child.last for child in children], [child.span for child in children], rng)
+    for i in _shown([child.last.path is not None for child in children], rng, succeeding=2, failing=4):
+        child = children[i]
+        yield Demonstration(child.prompt, child.written)
+        if child.called:
+            yield from _joins((*child.prompt, *child.own), child.below, [len(trace.token_ids) for trace in child.below], rng)
+        for k in _shown([trace.path is not None for trace in child.below], rng, succeeding=1, failing=2):
+            yield Demonstration(notation.child_prompt(child.prompt, notation.call(child.called[k])), child.below[k].token_ids)
+
+
+def _shown(succeeded: Sequence[bool], rng: random.Random, *, succeeding: int, failing: int) -> list[int]:
+    """At most so many of each kind, drawn at random."""
+    kinds = ([i for i, one in enumerate(succeeded) if one is wanted] for wanted in (True, False))
+    return [i for kind, most in zip(kinds, (succeeding, failing), strict=True) for i in rng.sample(kind, min(most, len(kind)))]
+
+
+def _joins(
+    prompt: tuple[int, ...], traces: Sequence[search.Trace], spans: Sequence[float], rng: random.Random
+) -> Iterator[Demonstration]:
+    """A parent's joins: of all its children, and of the first success if there is any."""
     yield _join(prompt, traces, range(len(traces)), rng)
     # Live children decode at about equal speed, so the shortest success comes first; the jitter stands for queues and late starts.
-    finish = [len(trace.token_ids) * rng.uniform(0.85, 1.15) for trace in traces]
+    finish = [span * rng.uniform(0.85, 1.15) for span in spans]
     if any(trace.path for trace in traces):
         end = min(at for at, trace in zip(finish, traces, strict=True) if trace.path)
         yield _join(prompt, traces, [i for i, at in enumerate(finish) if at <= end], rng)
-
-    succeeding = [i for i, trace in enumerate(traces) if trace.path]
-    failing = [i for i, trace in enumerate(traces) if not trace.path]
-    for i in rng.sample(succeeding, min(2, len(succeeding))) + rng.sample(failing, min(4, len(failing))):
-        yield Demonstration(notation.child_prompt(prompt, notation.call(operations[i])), traces[i].token_ids)
 
 
 def _join(prompt: tuple[int, ...], traces: Sequence[search.Trace], ended: Sequence[int], rng: random.Random) -> Demonstration:
@@ -112,14 +153,13 @@ def _join(prompt: tuple[int, ...], traces: Sequence[search.Trace], ended: Sequen
     return Demonstration((*prompt, *FORK.results_block(outcomes)), search.final_answer(paths))
 
 
-def write_shard(path: Path, *, problems: int, seed: int, split: Split, free: float = 0.0) -> int:
+def write_shard(path: Path, *, problems: int, seed: int, split: Split, free: float = 0.0, window: int | None = None) -> int:
     """Write the demonstrations of `problems` problems as packed rows, the share `free` of them with free widths; return the number of tokens."""
     rng = random.Random(f"{split}/{seed}")
-    demos = [
-        demo
-        for problem in islice(problems_of(split, rng), problems)
-        for demo in (free_demonstrations if free and rng.random() < free else demonstrations)(problem, rng)
-    ]
+    demos: list[Demonstration] = []
+    for problem in islice(problems_of(split, rng), problems):
+        free_one = free and rng.random() < free
+        demos += free_demonstrations(problem, rng, window) if free_one else demonstrations(problem, rng)
     rng.shuffle(demos)
     rows = pack(demos, width=WIDTH)
     rows.save(path)
@@ -137,10 +177,13 @@ def main(argv: list[str] | None = None) -> None:
         default=0.0,
         help="share of the problems whose prompts leave widths and order to the model",
     )
+    parser.add_argument("--window", type=whole(64), help="tokens of a context in the forked searches of --free (default: no limit)")
     parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")
     parser.add_argument("--workers", type=whole(), default=os.cpu_count())
     args = parser.parse_args(argv)
+    if args.window and not args.free:
+        raise SystemExit("--window limits the forked searches of --free: give the share of problems that are --free, too")
     try:
         claim(args.out, vars(args), may_change=("out", "workers"))
     except ConfigError as error:
@@ -156,6 +199,7 @@ def main(argv: list[str] | None = None) -> None:
                 seed=args.seed * 1_000_003 + index,
                 split=args.split,
                 free=args.free,
+                window=args.window,
             )
             for index, path in enumerate(shards)
             if not path.exists()

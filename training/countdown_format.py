@@ -8,6 +8,7 @@ from orchestra.countdown import notation
 from orchestra.countdown.attempt import WEAVE, Attempt
 from orchestra.countdown.problem import Problem
 from orchestra.countdown.rules import Operation, apply
+from orchestra.countdown.search import state_after
 from orchestra.thread import Thread
 from orchestra.thread.tree import Segment
 
@@ -22,7 +23,7 @@ def malformed_parts(attempt: Attempt) -> int:
             count += _malformed_outlines(attempt.problem, thread)
         else:
             count += sum(not fork.children for fork in thread.forks)
-            count += thread.depth > 0 and called(attempt.problem, _spec(thread)) is None
+            count += thread.depth > 0 and moves(attempt.problem, thread.prompt) is None
         if thread.status == "finished":
             words = thread.last_words
             own = notation.THREAD_END if thread.depth else notation.END
@@ -30,15 +31,15 @@ def malformed_parts(attempt: Attempt) -> int:
     return count
 
 
-def called(problem: Problem, spec: Sequence[int]) -> Operation | None:
-    """The operation of `a op b`, if both numbers are there and its result is one that the rules allow and the notation can write."""
+def called(numbers: Sequence[int], spec: Sequence[int]) -> Operation | None:
+    """The operation of `a op b`, if both are among `numbers` and its result is one that the rules allow and the notation can write."""
     place = next((i for i, token in enumerate(spec) if token in notation.OPS), None)
     if place is None:
         return None
     left, right = notation.read_numbers(spec[:place]), notation.read_numbers(spec[place + 1 :])
     if not (left and right and len(left) == len(right) == 1):
         return None
-    rest = list(problem.numbers)
+    rest = list(numbers)
     for operand in (*left, *right):
         if operand not in rest:
             return None
@@ -48,10 +49,27 @@ def called(problem: Problem, spec: Sequence[int]) -> Operation | None:
     return None if result is None or result > notation.MAX_VALUE else Operation(left[0], op, right[0], result)
 
 
-def _spec(child: Thread) -> Sequence[int]:
-    """What a child with a fresh context was called for."""
-    prompt = child.prompt
-    return prompt[len(prompt) - prompt[::-1].index(notation.CALL) : -1]
+def moves(problem: Problem, prompt: Sequence[int]) -> list[Operation] | None:
+    """What a child with this prompt was called for, one operation a generation; None where one of them is no legal move after those before it."""
+    state, found = problem.numbers, list[Operation]()
+    for spec in _specs(prompt):
+        operation = called(state, spec)
+        if operation is None:
+            return None
+        state = state_after(state, operation)
+        found.append(operation)
+    return found
+
+
+def _specs(prompt: Sequence[int]) -> list[list[int]]:
+    """The tokens between the calls of a child's prompt, and before its end."""
+    specs: list[list[int]] = []
+    for token in prompt[prompt.index(notation.CALL) : -1]:
+        if token == notation.CALL:
+            specs.append([])
+        else:
+            specs[-1].append(token)
+    return specs
 
 
 def _malformed_outlines(problem: Problem, thread: Thread) -> int:
@@ -62,5 +80,5 @@ def _malformed_outlines(problem: Problem, thread: Thread) -> int:
             block = item.token_ids
         else:
             outlines = WEAVE.outlines(block)
-            count += 1 if outlines is None else sum(called(problem, words) is None for words in outlines)
+            count += 1 if outlines is None else sum(called(problem.numbers, words) is None for words in outlines)
     return count

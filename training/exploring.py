@@ -27,8 +27,12 @@ class Exploring:
     draws: int = 1
 
     def __call__(self, state: State, target: int, beam: int) -> list[tuple[Operation, State]]:
+        order = self.all(state, target)
+        return order[: max(self.rng.randint(1, beam) for _ in range(self.draws))]
+
+    def all(self, state: State, target: int, beam: int = _ALL) -> list[tuple[Operation, State]]:
+        """The same order in full: a `search.Visits`, too."""
         ranked = promising(state, target, _ALL)
         keys = [rank + self.spread * math.log(-math.log(1 - self.rng.random())) for rank in range(len(ranked))]
         order = sorted(range(len(ranked)), key=keys.__getitem__)
-        width = max(self.rng.randint(1, beam) for _ in range(self.draws))
-        return [ranked[rank] for rank in order[:width]]
+        return [ranked[rank] for rank in order[:beam]]

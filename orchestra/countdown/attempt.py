@@ -44,6 +44,7 @@ FORK = Apr(
         end=notation.END,
     ),
     child_prompt=notation.child_prompt,
+    max_paths=1,  # an answer needs one, and a narrow window holds no second
 )
 WEAVE = Weaver(
     markers=WeaverMarkers(
@@ -79,6 +80,8 @@ class Setup:
     model, if it was trained to choose."""
     child_beam: int = CHILD_BEAM
     """Successors visited at each state of a child's search; 0 as above."""
+    depth: int = 2
+    """Generations of threads below the root. With 2, a child may fork too, if the model was trained to; with 1 its calls are refused."""
     window: int | None = None
     """Tokens that one thread's context may hold. None: what the method needs, 160, or 3,072 to weave."""
     temperature: float = 0.0
@@ -99,6 +102,8 @@ class Setup:
         for name, tokens in (("window", self.window), ("tree_tokens", self.tree_tokens)):
             if tokens is not None and tokens < 1:
                 raise ConfigError(f"`{name}` must be at least 1, got {tokens}; None for the default")
+        if self.depth < 0:
+            raise ConfigError(f"`depth` must not be negative, got {self.depth}; 0 refuses every call")
         if self.temperature < 0:
             raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
         if not math.isfinite(self.temperature):
@@ -138,7 +143,7 @@ class Setup:
 
     @property
     def limits(self) -> Limits:
-        return Limits(window=self.effective_window, tree_tokens=self.tree_tokens, seconds=self.seconds)
+        return Limits(window=self.effective_window, max_depth=self.depth, tree_tokens=self.tree_tokens, seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,11 @@ class Trace:
     token_ids: tuple[int, ...]
     path: tuple[Operation, ...] | None
 
+    @property
+    def searched(self) -> tuple[int, ...]:
+        """Its tokens before the ending."""
+        return self.token_ids[: self.token_ids.index(notation.GOAL if self.path else notation.NONE)]
+
 
 def promising(state: State, target: int, beam: int) -> list[tuple[Operation, State]]:
     """The `beam` successors whose sum is nearest to the target, nearest first; ties keep the order of `successors`."""
@@ -35,10 +40,19 @@ def promising(state: State, target: int, beam: int) -> list[tuple[Operation, Sta
     return sorted(allowed, key=lambda item: abs(sum(item[1]) - target))[:beam]
 
 
-def _rest(operation: Operation, after: State) -> list[int]:
-    rest = list(after)
-    rest.remove(operation.result)
-    return rest
+def state_after(state: State, operation: Operation) -> State:
+    """What `operation` makes of `state`, which must hold both of its numbers."""
+    left = list(state)
+    left.remove(operation.left)
+    left.remove(operation.right)
+    return tuple(sorted((*left, operation.result), reverse=True))
+
+
+def rest(operation: Operation, after: State) -> list[int]:
+    """What `after`, which `operation` leads to, holds beside its result."""
+    others = list(after)
+    others.remove(operation.result)
+    return others
 
 
 def _leaves(state: State, target: int) -> tuple[tuple[int, ...], Operation | None]:
@@ -63,7 +77,7 @@ def _visit(
         ids += leaf_ids
         return (*path, last) if last else None
     for operation, after in visits(state, target, beam):
-        ids += notation.visit(len(path) + 1, operation, _rest(operation, after))
+        ids += notation.visit(len(path) + 1, operation, rest(operation, after))
         if found := _visit(ids, after, target, beam, (*path, operation), visits):
             return found
     return None
@@ -80,14 +94,13 @@ def serial(problem: Problem, *, beam: int, visits: Visits = promising) -> Trace:
     return Trace((*ids, *_ending(found)), found)
 
 
-def child(problem: Problem, operation: Operation, *, beam: int, visits: Visits = promising) -> Trace:
-    """The search below `operation`, which its parent asked for."""
-    left = list(problem.numbers)
-    left.remove(operation.left)
-    left.remove(operation.right)
-    after = tuple(sorted((*left, operation.result), reverse=True))
-    ids = list(notation.visit(1, operation, left))
-    found = _visit(ids, after, problem.target, beam, (operation,), visits)
+def child(problem: Problem, *operations: Operation, beam: int, visits: Visits = promising) -> Trace:
+    """The search below `operations`: the one that its parent asked for, after those that the parent itself was asked for."""
+    ids, after = list[int](), problem.numbers
+    for depth, operation in enumerate(operations, start=1):
+        after = state_after(after, operation)
+        ids += notation.visit(depth, operation, rest(operation, after))
+    found = _visit(ids, after, problem.target, beam, operations, visits)
     return Trace((*ids, *_ending(found)), found)
 
 

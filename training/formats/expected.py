@@ -37,7 +37,7 @@ def expected(prompt: Sequence[int], written: Sequence[int] = ()) -> tuple[Proble
                 return problem, search.serial(problem, beam=0, visits=Followed(written, numbers=len(problem.numbers))).token_ids
             return problem, search.serial(problem, beam=beams[0]).token_ids
         case notation.CHILD if len(beams) == 1 and notation.CALL in head and not after:
-            operation = called(problem, head[head.index(notation.CALL) + 1 : -1])
+            operation = called(problem.numbers, head[head.index(notation.CALL) + 1 : -1])
             if operation is None:
                 raise _strange(prompt, "its call is no legal move")
             parent = notation.fork_prompt(problem, beam=1, child_beam=beams[0])

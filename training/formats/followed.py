@@ -60,7 +60,7 @@ def calling_block(problem: Problem, words: Sequence[int]) -> tuple[int, ...]:
             specs.append([])
         elif specs and token != notation.WAIT:
             specs[-1].append(token)
-    moves = dict.fromkeys(move for spec in specs if (move := called(problem, spec)))
+    moves = dict.fromkeys(move for spec in specs if (move := called(problem.numbers, spec)))
     return search.calling_block([*moves] or search.calls(problem, beam=1))
 
 

@@ -1,0 +1,103 @@
+"""Forks that fit any window: a child that would run out of room asks children of its own for the rest of its search.
+
+    root     <call> a op b <call> … <wait>                     as many calls as its window holds
+    child    <1> a op b = r x y <2> … : … <2> … : …            a few states itself, the most promising first,
+             <call> c op d <call> … <wait>                     and the others by children; the block is replaced by their results
+    below    <1> a op b = r x y <2> c op d = s z : …           one state each
+
+With the plain promising order, one state of its own a child, and joins at the first success, all of 300 problems are solved in windows from
+90 tokens on, by 1,410 sampled tokens with a critical path of 144 (95th percentile: 207); children that do not fork solve 88 % there. With two
+states of its own it is 1,250 tokens in windows from 96 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestra.countdown import notation, search
+from orchestra.countdown.problem import Problem
+from orchestra.countdown.rules import Operation
+
+_ALL = 1_000
+_PATH = 20
+"""Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
+_ENDS = 3
+"""Both markers of a results block, and `<end>`."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A child's whole life: the states that it searched itself, and those that it called others for."""
+
+    prompt: tuple[int, ...]
+    operation: Operation
+    own: tuple[int, ...]
+    """What it wrote of its search, endings and calls excluded."""
+    found: tuple[Operation, ...] | None
+    """The path that it found itself."""
+    called: tuple[Operation, ...] = ()
+    below: tuple[search.Trace, ...] = ()
+    """One for each call."""
+
+    @cached_property
+    def written(self) -> tuple[int, ...]:
+        """What it writes in its first turn: up to its end, or its fork."""
+        return (*self.own, *(search.calling_block(self.called) if self.called else search.final_answer([self.found])))
+
+    @cached_property
+    def last(self) -> search.Trace:
+        """Its last words, as its parent sees them."""
+        path = self.found or next((trace.path for trace in self.below if trace.path), None)
+        return search.Trace(search.final_answer([path]), path)
+
+    @property
+    def span(self) -> float:
+        """Token steps until it ends, if each thread writes one a step and the first success ends a fork."""
+        if not self.called:
+            return len(self.written)
+        ends = [len(trace.token_ids) for trace in self.below if trace.path] or [max(len(trace.token_ids) for trace in self.below)]
+        return len(self.written) + min(ends) + len(self.last.token_ids)
+
+
+def fitting(prompt: Sequence[int], operations: Sequence[Operation], window: int) -> list[Operation]:
+    """The first of `operations` whose calls fit into the window after `prompt`, with room for an answer once results have replaced them."""
+    room = window - len(prompt)
+    for number in range(len(operations), 0, -1):
+        if max(len(search.calling_block(operations[:number])), _ENDS + number + 2 * _PATH) <= room:
+            return list(operations[:number])
+    return []
+
+
+def child(
+    problem: Problem,
+    operation: Operation,
+    *,
+    parent: Sequence[int],
+    window: int,
+    looks: int,
+    visits: search.Visits = search.promising,
+) -> Child:
+    """The child that the root of a problem with four numbers called for `operation`.
+
+    It searches `looks` states itself, fewer where the calls for all others would no longer fit, and all of them where there is room.
+    """
+    prompt = notation.child_prompt(parent, notation.call(operation))
+    after = search.state_after(problem.numbers, operation)
+    states = [successor for successor, _ in visits(after, problem.target, _ALL)]
+    traces = [search.child(problem, operation, state, beam=1) for state in states]
+    head = notation.visit(1, operation, search.rest(operation, after))
+    looked = [trace.searched[len(head) :] for trace in traces]
+    alone = len(prompt) + len(head) + sum(map(len, looked)) + _PATH + 1 <= window
+    own, place = head, 0
+    while place < len(states):
+        grown = (*own, *looked[place])
+        left = states[place + 1 :]
+        if not alone and (place >= looks or fitting((*prompt, *grown), left, window) != left):
+            break
+        own, place = grown, place + 1
+        if path := traces[place - 1].path:
+            return Child(prompt, operation, own, path)
+    called = fitting((*prompt, *own), states[place:], window)
+    return Child(prompt, operation, own, None, tuple(called), tuple(traces[place : place + len(called)]))
