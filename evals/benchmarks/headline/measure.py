@@ -190,4 +190,4 @@ def described(setup: Setup) -> dict[str, Any]:
         "window": setup.effective_window,
         "temperature": setup.temperature,
     }
-    return shown if setup.method == "serial" else shown | {"child_beam": setup.child_beam, "join": setup.join}
+    return shown if setup.method == "serial" else shown | {"child_beam": setup.child_beam, "join": setup.join, "depth": setup.depth}
