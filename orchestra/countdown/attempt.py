@@ -143,7 +143,8 @@ class Setup:
 
     @property
     def limits(self) -> Limits:
-        return Limits(window=self.effective_window, max_depth=self.depth, tree_tokens=self.tree_tokens, seconds=self.seconds)
+        depth = min(self.depth, 1) if self.method == "weave" else self.depth  # no model was shown woven threads below threads
+        return Limits(window=self.effective_window, max_depth=depth, tree_tokens=self.tree_tokens, seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

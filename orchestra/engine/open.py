@@ -11,6 +11,8 @@ from ..errors import ConfigError
 from .base import Engine
 
 ENGINES = ("auto", "vllm", "transformers", "scripted")
+CPU_BATCH = 64
+"""Most requests that `transformers` decodes together on a CPU: more are little faster, and their keys and values take memory."""
 
 
 def choose() -> str:
@@ -69,7 +71,16 @@ def open_engine(
         return VllmEngine(model, max_num_seqs=max_requests, constraints=constraints, gpu_memory=gpu_memory)
     from .transformers import TransformersEngine
 
-    return TransformersEngine(model, max_batch=min(max_requests, 64))
+    return TransformersEngine(model, max_batch=max_requests if has_cuda() else min(max_requests, CPU_BATCH))
+
+
+def has_cuda() -> bool:
+    """Whether torch is installed and sees a GPU of its kind."""
+    if find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def refuse_gpu_memory(kind: str, gpu_memory: float | None) -> None:

@@ -11,24 +11,22 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..errors import ConfigError, EngineError
 from ..model_files import check_model
-from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Finish, Request, Sampling, Timings
+from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Finish, Request, Sampling
 from .constraint import refuse_constraint
-from .scores import Scores
+from .pending import Limits, Pending
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from .decoder import Decoder, Drawn
+    from .decoder import Decoder
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -43,7 +41,8 @@ class TransformersEngine:
     Args:
         model_path: folder with `config.json` and weights.
         dtype: of weights and activations; "auto" is the one they are stored in.
-        max_batch: most requests that are decoded together.
+        max_batch: most requests that are decoded together. On CUDA, thousands of a small model gain by it; the memory for the most there have
+            been at once, and for their lengths, is kept until the engine is left.
         device: such as "cuda:1"; by default CUDA, MPS or CPU, whichever is there first.
     """
 
@@ -53,14 +52,14 @@ class TransformersEngine:
         self._max_batch = max_batch
         self._device = device
         self._shared: PreTrainedModel | None = None
-        self._limits: _Limits | None = None
+        self._limits: Limits | None = None
         """None while the engine is not running."""
 
     @classmethod
     def of(cls, model: PreTrainedModel, *, max_batch: int = 32) -> Self:
         """An engine that shares the weights of a model in memory: whoever changes them, while no request runs, changes what it samples with.
 
-        The model must have been loaded with `attn_implementation="sdpa"` or "eager".
+        They are to be changed in place. The model must have been loaded with `attn_implementation="sdpa"` or "eager".
         """
         engine = cls(model.name_or_path or type(model).__name__, max_batch=max_batch)
         engine._shared = model
@@ -84,15 +83,10 @@ class TransformersEngine:
         return asyncio.get_running_loop().time()
 
     async def generate(self, request: Request) -> Completion:
-        self._started().check(request)
+        limits = self._started()
+        limits.check(request)
         refuse_constraint(self, request)
-        top = request.sampling.top_logprobs
-        row = _Row(
-            request=request,
-            random=Random(request.sampling.seed),
-            submitted=self.now(),
-            scores=Scores(top) if top else None,
-        )
+        row = limits.pending(request, self.now())
         self._rows[row] = None
         self._wake.set()
         finish: Finish = "abort"
@@ -126,10 +120,10 @@ class TransformersEngine:
         finally:
             if self._limits is None:
                 self._thread.shutdown(wait=False)
-        self._rows: dict[_Row, None] = {}
+        self._rows: dict[Pending, None] = {}
         """Requests that wait or decode, in the order of their submission."""
         self._wake = asyncio.Event()
-        self._driver = asyncio.create_task(self._drive(decoder, self._limits), name="TransformersEngine")
+        self._driver = asyncio.create_task(self._drive(decoder), name="TransformersEngine")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -140,121 +134,49 @@ class TransformersEngine:
         finally:
             self._thread.shutdown()
 
-    async def _drive(self, decoder: Decoder, limits: _Limits) -> None:
-        from .decoder import LogitsError
+    async def _drive(self, decoder: Decoder) -> None:
+        from .drawing import LogitsError
 
         loop = asyncio.get_running_loop()
         try:
             while self._limits is not None:
-                rows = list(islice(self._rows, self._max_batch))
+                rows: list[Pending] = list(islice(self._rows, self._max_batch))
                 if not rows:
                     self._wake.clear()
                     await self._wake.wait()
                     continue
                 try:
-                    sampled = await loop.run_in_executor(self._thread, decoder.step, rows)
+                    drawn = await loop.run_in_executor(self._thread, decoder.step, rows)
                 # RuntimeError is torch's: out of memory, or an operation that this device lacks.
                 except (LogitsError, RuntimeError) as error:
                     self._fail(rows, f"the model failed with {len(rows)} requests in the batch: {error}", error)
                     continue
-                for row, drawn in zip(rows, sampled, strict=True):
-                    if row in self._rows:
-                        row.take(drawn, self.now(), limits)
-                    if row.finish is not None:
-                        self._rows.pop(row, None)
+                waiting, now = self._rows, self.now()
+                if drawn.top_logprobs is not None:
+                    for row, top_logprobs in zip(rows, drawn.top_logprobs, strict=True):
+                        if row in waiting and row.scores is not None and top_logprobs is not None:
+                            row.scores.add(top_logprobs)
+                for row, token, logprob in zip(rows, drawn.tokens, drawn.logprobs, strict=True):
+                    if row in waiting and row.take(token, logprob, now):
+                        del waiting[row]
         finally:
             self._limits = None
             self._fail(list(self._rows), "the engine stopped before the request was finished")
 
-    def _load(self) -> tuple[Decoder, _Limits]:
+    def _load(self) -> tuple[Decoder, Limits]:
         return _decoder(self._shared or _load(self._model_path, self._dtype, self._device), self._model_path)
 
-    def _fail(self, rows: list[_Row], message: str, cause: Exception | None = None) -> None:
+    def _fail(self, rows: list[Pending], message: str, cause: Exception | None = None) -> None:
         for row in rows:
             self._rows.pop(row, None)
             row.error = EngineError(message)
             row.error.__cause__ = cause
             row.changed.set()
 
-    def _started(self) -> _Limits:
+    def _started(self) -> Limits:
         if self._limits is None:
             raise ConfigError("this engine is not running: use it inside `async with TransformersEngine(…) as engine:`")
         return self._limits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Limits:
-    """What the model's files say about token ids."""
-
-    vocabulary: int
-    context: int | None
-    end_tokens: frozenset[int]
-
-    def check(self, request: Request) -> None:
-        if self.context is not None and len(request.prompt) >= self.context:
-            raise EngineError(
-                f"the prompt has {len(request.prompt)} tokens and leaves no room for an answer in this model's context of {self.context}"
-            )
-        if not 0 <= min(request.prompt) <= max(request.prompt) < self.vocabulary:
-            raise EngineError(
-                f"the prompt holds token ids from {min(request.prompt)} to {max(request.prompt)}, but the model has"
-                f" {self.vocabulary} of them: it was encoded with another model's tokenizer"
-            )
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class _Row:
-    """A request between its submission and its end."""
-
-    request: Request
-    random: Random
-    submitted: float
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    scores: Scores | None = None
-    first_token: float | None = None
-    finish: Finish | None = None
-    error: EngineError | None = None
-    num_shown: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the waiting task has something to do: tokens that somebody looks at, the end, or the error."""
-
-    def take(self, drawn: Drawn, now: float, limits: _Limits) -> None:
-        sampling = self.request.sampling
-        token = drawn.token
-        self.token_ids.append(token)
-        self.logprobs.append(drawn.logprob)
-        if self.scores is not None and drawn.top_logprobs is not None:
-            self.scores.add(drawn.top_logprobs)
-        if self.first_token is None:
-            self.first_token = now
-        if token in sampling.stop_token_ids or token in limits.end_tokens:
-            self.finish = "stop"
-        elif len(self.token_ids) == sampling.max_tokens or len(self.request.prompt) + len(self.token_ids) == limits.context:
-            self.finish = "length"
-        if self.finish is not None or self.request.watched:
-            self.changed.set()
-
-    def show(self) -> None:
-        """Hand what nobody has seen yet to the callbacks: in the task that awaits the request, so that errors are its own."""
-        new = slice(self.num_shown, len(self.token_ids))
-        self.num_shown = new.stop
-        if new.start == new.stop:
-            return
-        if self.scores is not None and self.request.on_scores is not None:
-            self.request.on_scores(self.scores[new])
-        if self.request.on_tokens is not None:
-            self.request.on_tokens(self.token_ids[new])
-
-    def completion(self, finish: Finish, now: float) -> Completion:
-        return Completion(
-            token_ids=self.token_ids,
-            logprobs=self.logprobs,
-            scores=self.scores,
-            finish=finish,
-            stop_token=self.token_ids[-1] if finish == "stop" else None,
-            timings=Timings(submitted=self.submitted, first_token=self.first_token, finished=now),
-        )
 
 
 def _load(path: Path, dtype: DType, device: str | None) -> PreTrainedModel:
@@ -290,14 +212,15 @@ def _load(path: Path, dtype: DType, device: str | None) -> PreTrainedModel:
     return model
 
 
-def _decoder(model: PreTrainedModel, path: Path) -> tuple[Decoder, _Limits]:
-    from .decoder import Decoder, LogitsError
+def _decoder(model: PreTrainedModel, path: Path) -> tuple[Decoder, Limits]:
+    from .decoder import Decoder
+    from .drawing import LogitsError
 
     limits = _limits(model, path)
     decoder = Decoder(model)
-    probe = _Row(request=Request(prompt=[0], sampling=Sampling(max_tokens=1)), random=Random(0), submitted=0.0)
+    probe = Request(prompt=[0, 0], sampling=Sampling(max_tokens=1))
     try:
-        decoder.step([probe])
+        decoder.step([limits.pending(probe, 0.0)])
     except LogitsError as error:
         raise ConfigError(f"the model of {path} does not decode: {error}") from error
     except (AttributeError, TypeError, RuntimeError) as error:
@@ -305,7 +228,7 @@ def _decoder(model: PreTrainedModel, path: Path) -> tuple[Decoder, _Limits]:
     return decoder, limits
 
 
-def _limits(model: PreTrainedModel, path: Path) -> _Limits:
+def _limits(model: PreTrainedModel, path: Path) -> Limits:
     config = model.config.get_text_config()
     # A layer that sees only a window says so in `layer_types`, or, in older model code, for all layers by `sliding_window`.
     kinds = set(
@@ -316,7 +239,7 @@ def _limits(model: PreTrainedModel, path: Path) -> _Limits:
     end = model.generation_config.eos_token_id if model.generation_config is not None else None
     if end is None:
         end = config.eos_token_id
-    return _Limits(
+    return Limits(
         vocabulary=config.vocab_size,
         context=getattr(config, "max_position_embeddings", None),
         end_tokens=frozenset([end] if isinstance(end, int) else end or []),

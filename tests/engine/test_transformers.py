@@ -244,11 +244,12 @@ def test_failing_model_fails_its_batch_and_the_engine_goes_on(folder: Path, monk
 def test_logits_that_are_no_numbers_are_an_error_and_never_a_token(
     folder: Path, monkeypatch: pytest.MonkeyPatch, sampling: Sampling, value: float
 ) -> None:
-    from orchestra.engine.decoder import Decoder, LogitsError
+    from orchestra.engine.decoder import Decoder
+    from orchestra.engine.drawing import LogitsError
 
     async def body(engine: TransformersEngine) -> Completion:
         with monkeypatch.context() as patch:
-            patch.setattr(Decoder, "_prefill", lambda *_: torch.full((1, 97), value))
+            patch.setattr(Decoder, "_forward", lambda *_: torch.full((1, 97), value))
             with pytest.raises(
                 EngineError, match="the model failed with 1 requests in the batch: its logits are no numbers"
             ) as caught:
@@ -257,25 +258,6 @@ def test_logits_that_are_no_numbers_are_an_error_and_never_a_token(
         return await engine.generate(greedy(4, 10))
 
     assert len(within(folder, body).token_ids) == 10
-
-
-def test_a_single_logit_that_is_no_number_is_an_error_and_a_token_that_cannot_come_is_none() -> None:
-    from random import Random
-
-    from orchestra.engine.decoder import LogitsError, _draw
-
-    with pytest.raises(LogitsError):
-        _draw(torch.tensor([1.0, math.nan, 2.0]), Sampling(max_tokens=1), Random(0))
-    assert _draw(torch.tensor([1.0, -math.inf, 2.0]), Sampling(max_tokens=1), Random(0)).token == 2
-
-
-def test_the_tiniest_temperature_is_greedy() -> None:
-    from random import Random
-
-    from orchestra.engine.decoder import _draw
-
-    drawn = _draw(torch.tensor([1.0, 3.0, 2.0]), Sampling(max_tokens=1, temperature=1e-300), Random(0))
-    assert (drawn.token, drawn.logprob) == (1, 0.0)
 
 
 def test_weights_that_are_no_numbers_do_not_start_and_name_the_model(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM
 
 from orchestra.countdown.model import CARD, read_card
 from orchestra.engine import Engine
+from orchestra.engine.open import CPU_BATCH
 from orchestra.engine.transformers import TransformersEngine
 from orchestra.engine.weights import update_weights
 from orchestra.errors import ConfigError
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 Kind = Literal["auto", "vllm", "transformers"]
 SAMPLER = "sampler"
 """Folder below a run's own that holds the weights which vLLM samples with."""
-_SHARED_BATCH = 64
+"""Most requests that a processor decodes together; what a GPU does is up to --max-requests."""
 
 
 def domain_of(folder: Path) -> Literal["countdown", "planner"]:
@@ -139,7 +140,8 @@ async def open_sampler(
             raise ConfigError(
                 "the engine shares the model with the trainer and cannot decode with flex attention: use --attention sdpa"
             )
-        async with TransformersEngine.of(model, max_batch=min(max_requests, _SHARED_BATCH)) as engine:
+        max_batch = max_requests if device.type == "cuda" else min(max_requests, CPU_BATCH)
+        async with TransformersEngine.of(model, max_batch=max_batch) as engine:
             yield Sampler(engine, model, source, None)
         return
     from orchestra.engine.vllm import VllmEngine
