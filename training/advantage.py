@@ -1,14 +1,15 @@
 """Advantages: how much better a rollout did than its group, as one number for all of its sampled tokens.
 
 A group is the rollouts of one problem that are compared with each other. Groups that cannot be compared, those with one member and those in
-which all earned the same, get zeros and are counted: they cost sampling and teach nothing. Plain lists, no torch.
+which all earned the same, get zeros and are counted: they cost sampling and teach nothing. Where threads are credited by themselves, a thread and its peers take the place of a rollout and its group
+(`grpo.credit`). Plain lists, no torch.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal, assert_never
@@ -48,14 +49,14 @@ class Advantages:
         return (self.alone + self.equal) / self.groups if self.groups else 0.0
 
 
-def advantages(rewards: Sequence[float], groups: Sequence[str], baseline: Baseline) -> Advantages:
+def advantages(rewards: Sequence[float], groups: Sequence[Hashable], baseline: Baseline) -> Advantages:
     """The advantage of each reward within its group: `groups[i]` is the group of `rewards[i]`, in any order.
 
     Rewards must be finite, and those of errors must not be among them (`rewards.score_rollouts` drops them).
     """
     assert len(rewards) == len(groups), (len(rewards), len(groups))
     assert all(map(math.isfinite, rewards)), rewards
-    members: defaultdict[str, list[int]] = defaultdict(list)
+    members: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
     values = [0.0] * len(rewards)

@@ -11,15 +11,17 @@ what the model's text says about it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from orchestra.countdown.attempt import Attempt
 from orchestra.errors import ConfigError
-from orchestra.thread import RunTree, ledger
+from orchestra.thread import RunTree, Thread, ledger
 
+from .children import Outcome, outcomes_of, solved
 from .countdown_format import malformed_parts
 from .executed import concurrency, redundancy, sampled_by
 
@@ -122,6 +124,8 @@ class Rollout:
     facts: Facts
     error: str | None = None
     """Why it says nothing about the policy (an engine failed, or the caller stopped it): never score or train such a rollout."""
+    children: tuple[Outcome, ...] = ()
+    """Of each executed thread below the root, in the order of `units`; empty where nobody has judged them."""
 
     @property
     def num_sampled(self) -> int:
@@ -138,14 +142,17 @@ def rollout_of(
     flaw: str | None = None,
     malformed: int = 0,
     explored: int | None = None,
+    succeeded: Callable[[Thread], bool] | None = None,
 ) -> Rollout:
-    """Make a rollout of a tree that has ended. `answer` is a verified one, or None; `malformed` and `explored` are the task's to count.
+    """Make a rollout of a tree that has ended. `answer` is a verified one, or None; `malformed` and `explored` are the task's to count, and
+    `succeeded` verifies what a finished child has found: without it, no child can be credited by itself.
 
     Raises `ConfigError` where the engine recorded no log-probabilities.
     """
     facts = facts_of(tree, answer=answer, flaw=flaw, malformed=malformed, explored=explored)
     stopped = "the caller cancelled it" if facts.ended == "cancelled" and not tree.timed_out else None
-    return Rollout(problem, group, tuple(units_of(tree)), facts, tree.error or stopped)
+    children = () if succeeded is None else tuple(outcomes_of(tree, succeeded))
+    return Rollout(problem, group, tuple(units_of(tree)), facts, tree.error or stopped, children)
 
 
 def facts_of(
@@ -192,6 +199,7 @@ def rollout_of_attempt(attempt: Attempt, *, group: str) -> Rollout:
         flaw=attempt.flaw,
         malformed=malformed_parts(attempt),
         explored=attempt.explored,
+        succeeded=partial(solved, attempt.problem),
     )
 
 
@@ -234,7 +242,9 @@ def from_line(line: str) -> Rollout:
             Unit(tuple(unit["prompt"]), tuple(unit["sampled"]), tuple(unit["logprobs"]), unit["thread"])
             for unit in record.pop("units")
         )
-        return Rollout(units=units, facts=Facts(**(facts | {"concurrency": tuple(facts["concurrency"])})), **record)
+        children = tuple(Outcome(**child) for child in record.pop("children", ()))
+        facts = Facts(**(facts | {"concurrency": tuple(facts["concurrency"])}))
+        return Rollout(units=units, facts=facts, children=children, **record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"not a rollout ({type(error).__name__}: {error}): {line[:80]!r}") from error
 

@@ -101,6 +101,25 @@ def test_a_run_changes_the_weights_reports_what_it_did_and_saves_a_model_that_lo
     assert facts["steps"] == 3 and facts["best"]["step"] in (0, 3)
 
 
+def test_the_first_evaluation_may_be_left_out_and_the_log_says_what_the_first_step_waits_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async_grpo.train(arguments(folder, tmp_path, "--steps", "2", "--eval-every", "2", "--eval-problems", "1", "--no-first-eval"))
+    assert [(line["step"], "evaluation" in line) for line in lines(tmp_path)] == [(1, False), (2, False), (2, True)]
+    said = [line.partition("] ")[2] for line in capsys.readouterr().err.splitlines() if line.startswith("[")]
+    phases = [
+        "importing TRL",
+        "starting the engine",
+        "making the trainer",
+        "weights: sending",
+        "waiting for the rows of step 1",
+        "learning step 1",
+    ]
+    found = [next(place for place, line in enumerate(said) if line.startswith(phase)) for phase in phases]
+    assert found == sorted(found)
+    assert not any("step 2" in line for line in said), "what goes well is not said"
+
+
 def test_plans_are_trained_by_the_same_loop(tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "out"
     write_planner(model)

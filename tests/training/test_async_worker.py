@@ -14,6 +14,7 @@ from orchestra.training.advantage import Baseline, advantages
 from orchestra.training.async_grpo.gate import Gate
 from orchestra.training.async_grpo.rows import Row
 from orchestra.training.async_grpo.worker import THREAD, Teaching, Worker
+from orchestra.training.checkpoint import Interrupted
 from orchestra.training.grpo.countdown import Countdown
 from orchestra.training.grpo.domain import Answer
 from orchestra.training.rewards import read_reward
@@ -274,3 +275,28 @@ def test_no_request_runs_while_the_worker_is_paused_and_none_is_lost() -> None:
             assert (await second).token_ids == [notation.END]
 
     asyncio.run(scenario())
+
+
+def test_ctrl_c_before_the_first_step_ends_the_run_and_later_ones_are_the_trainers() -> None:
+    heard: list[bool] = []
+    with worker_of(Told(mixed), heard=heard) as worker:
+        worker.update_model_version(1)
+        worker.check_health(PATIENCE_S)
+        heard.append(True)
+        with pytest.raises(Interrupted, match="before the first step"):
+            worker.check_health(PATIENCE_S)
+        worker.update_model_version(2)
+        worker.check_health(PATIENCE_S)
+
+
+def test_the_status_says_what_came_of_the_sampling() -> None:
+    worker = worker_of(
+        Told(lambda step: [rollout(f"{step}/{place}", place + turn > 1) for place in range(2) for turn in range(2)]), ahead=1
+    )
+    assert worker.status() == "the engine is not up"
+    with worker:
+        worker.start()
+        take(worker, 1)
+        assert worker.status().startswith(
+            "1 rounds sampled, 1 open; 2 groups, 1 of them without a difference; 1 rows wait, 5 tokens taken"
+        )

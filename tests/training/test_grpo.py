@@ -50,7 +50,7 @@ def test_what_the_engine_recorded_is_what_the_trainer_computes_for_forked_rollou
     assert any(one.facts.forks for one in sampled) and len({one.group for one in sampled}) == 2
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     learner = Learner(model, optimizer, Objective(), Packing(temperature=temperature))
-    minibatch = Minibatch(tuple(sampled), (1.0,) * len(sampled))
+    minibatch = Minibatch(tuple(sampled), tuple((1.0,) * len(one.units) for one in sampled))
     first, second = learner.learn(minibatch), learner.learn(minibatch)
     assert abs(first.ratio_max - 1) < 1e-4 and abs(first.ratio_min - 1) < 1e-4 and first.clip_share == 0
     assert second.sampler_kl > first.sampler_kl and second.ratio_max > 1.001
@@ -124,7 +124,7 @@ def test_a_batch_that_must_not_be_learned_is_saved_and_stops_the_run(folder: Pat
     with pytest.raises(BadBatch, match=r"step 1: .*stopped\.jsonl"):
         grpo.train(arguments(folder, tmp_path, "--steps", "1", "--max-sampler-kl", "-1"))
     rows = [json.loads(line) for line in (tmp_path / grpo.STOPPED).read_text().splitlines()]
-    assert rows and all(row["units"] and "advantage" in row for row in rows)
+    assert rows and all(row["units"] and len(row["weights"]) == len(row["units"]) for row in rows)
 
 
 @pytest.mark.parametrize(

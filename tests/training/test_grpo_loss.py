@@ -84,7 +84,7 @@ def test_loss_and_gradient_of_packed_rows_are_those_of_each_unit_alone() -> None
 
     steps = torch.optim.SGD(model.parameters(), lr=0.0)
     learner = Learner(model, steps, OBJECTIVE, Packing(row_tokens=24, slots=48), reference=reference, max_grad_norm=math.inf)
-    update = learner.learn(Minibatch(tuple(rollouts), tuple(weights)))
+    update = learner.learn(Minibatch(tuple(rollouts), tuple((weight,) for weight in weights)))
     assert update.loss == pytest.approx(expected.item(), abs=1e-5)
     assert update.packed < sum(map(len, units))
     assert 0 < update.clip_share < 1 and update.reference_kl > 0
@@ -98,7 +98,9 @@ def test_how_units_are_packed_changes_nothing() -> None:
     for packing in (Packing(row_tokens=12, slots=12), Packing(row_tokens=500, slots=500)):
         model = tiny()
         learner = Learner(model, torch.optim.SGD(model.parameters(), lr=0.1), Objective(), packing)
-        found.append((learner.learn(Minibatch((rollout(units[:4]), rollout(units[4:])), (1.0, -1.0))), model))
+        found.append(
+            (learner.learn(Minibatch((rollout(units[:4]), rollout(units[4:])), ((1.0,) * 4, (-1.0,) * len(units[4:])))), model)
+        )
     (short, one), (long, other) = found
     assert short.loss == pytest.approx(long.loss, abs=1e-5) and short.packed > long.packed
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
@@ -130,7 +132,8 @@ def test_an_objective_that_cannot_teach_is_refused(bounds: dict[str, float]) -> 
 @pytest.mark.parametrize("reason", ["not a number", "other weights"])
 def test_a_bad_minibatch_leaves_the_weights_untouched(reason: str) -> None:
     model = tiny()
-    minibatch = Minibatch((rollout(sampled(model, off=0.0 if reason == "not a number" else 1.0)),), (1.0,))
+    units = sampled(model, off=0.0 if reason == "not a number" else 1.0)
+    minibatch = Minibatch((rollout(units),), ((1.0,) * len(units),))
     if reason == "not a number":
         with torch.no_grad():
             model.lm_head.weight[3] = math.nan
@@ -179,5 +182,5 @@ def test_normalised_by_rollout_a_long_one_weighs_no_more_than_a_short_one() -> N
     rollouts = [rollout(units[:6], correct=True), rollout(units[6:7], correct=False)]
     lesson = make_lesson(rollouts, read_reward("correct"), step=1, baseline="centred", normalise="rollout")
     (minibatch,) = lesson.minibatches
-    long, short = (value * one.num_sampled for one, value in zip(minibatch.rollouts, minibatch.values, strict=True))
-    assert long == pytest.approx(-short)
+    long, short = (values[0] * one.num_sampled for one, values in zip(minibatch.rollouts, minibatch.values, strict=True))
+    assert len(set(minibatch.values[0])) == 1 and long == pytest.approx(-short)

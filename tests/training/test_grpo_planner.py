@@ -17,7 +17,7 @@ pytest.importorskip("transformers", reason="training needs transformers")
 from orchestra.training.grpo import planner as grpo_planner
 from orchestra.training.grpo import run as grpo
 from orchestra.training.grpo.domain import evaluate
-from orchestra.training.grpo.planner import Planner, facts_of, tasks_of_step
+from orchestra.training.grpo.planner import DRAWN, OFFERED, Planner, facts_of
 from orchestra.training.planner.check import Checker
 from orchestra.training.planner.grammar import Split
 from orchestra.training.planner.task import PlanningTask, tasks
@@ -138,11 +138,36 @@ def test_held_out_splits_are_answered_apart_and_together(folder: Path, known: di
     assert sum(right for right, _ in found["by_children"].values()) == 3
 
 
-def test_harder_tasks_are_longer_and_still_of_the_train_split() -> None:
-    plain, hard = (tasks_of_step(12, seed=1, step=2, hard=share) for share in (0.0, 1.0))
+def sampled_tasks(
+    folder: Path, known: dict[tuple[int, ...], PlanningTask], *, step: int, **more: Any
+) -> tuple[list[PlanningTask], int]:
+    """The tasks of a step, for a policy that solves those with an even number of calls, and how many it was tried on before."""
+    encoder, asked = Encoder(folder), list[tuple[int, ...]]()
+
+    def answer(prompt: list[int]) -> Sequence[int]:
+        asked.append(tuple(prompt))
+        task = known[tuple(prompt)]
+        return encoder.demonstration(task).target if task.calls % 2 == 0 else (encoder.end,)
+
+    found = asyncio.run(planner(folder, problems=6, **more).rollouts(ScriptedEngine(answer), step=step, seed=0))
+    return [known[one.units[0].prompt] for one in found[::2]], len(asked) - len(found)
+
+
+def test_harder_tasks_are_those_that_the_policy_fails_at_and_long(folder: Path, known: dict[tuple[int, ...], PlanningTask]) -> None:
+    plain, none = sampled_tasks(folder, known, step=2)
+    hard, tried = sampled_tasks(folder, known, step=2, hard=1.0)
+    assert (none, tried) == (0, 6 * OFFERED)
+    assert all(task.calls % 2 for task in hard) and len({task.task for task in hard}) == 6
     assert sum(task.calls for task in hard) > 1.5 * sum(task.calls for task in plain)
     assert {task.split for task in (*plain, *hard)} == {"train"}
-    assert tasks_of_step(12, seed=1, step=2) == plain != tasks_of_step(12, seed=1, step=3)
+
+
+def test_some_tasks_of_a_step_stay_as_they_come(folder: Path, known: dict[tuple[int, ...], PlanningTask]) -> None:
+    mixed, tried = sampled_tasks(folder, known, step=3, hard=0.5)
+    assert tried == 3 * OFFERED
+    drawn = list(known.values())
+    assert mixed[3:] == drawn[3 * DRAWN : 3 * DRAWN + 3]
+    assert sampled_tasks(folder, known, step=3, hard=0.5)[0] == mixed != sampled_tasks(folder, known, step=4, hard=0.5)[0]
 
 
 def test_a_run_needs_nothing_but_the_model_s_folder(folder: Path, tmp_path: Path) -> None:

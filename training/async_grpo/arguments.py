@@ -15,6 +15,7 @@ from ..grpo.policy import Kind
 
 MAY_CHANGE = {
     *("out", "steps", "save_every", "eval_every", "eval_problems", "report_to", "stale_after", "patience", "server", "engine"),
+    "first_eval",
     *(
         "max_requests",
         "gpu_memory",
@@ -91,6 +92,12 @@ def parse(argv: Sequence[str] | None = None, *, description: str | None = None) 
     add("--seed", type=int, default=0)
     add = parser.add_argument_group("evaluation and checkpoints").add_argument
     add("--eval-every", type=whole(0), default=10, help="steps between greedy evaluations; 0: none, and no best policy")
+    add(
+        "--first-eval",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="evaluate before the first step; without it the first step comes sooner, and `best` knows nothing of the start",
+    )
     add("--eval-problems", type=whole(), default=200, help="held-out problems of each split")
     add(
         "--eval-split",

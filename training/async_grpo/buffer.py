@@ -15,6 +15,8 @@ class Buffer(queue.Queue[tuple[Row | Exception, int | None]]):
     def __init__(self, on_taken: Callable[[int], None]) -> None:
         super().__init__()
         self._on_taken = on_taken
+        self.tokens_taken = 0
+        """Of all rows so far."""
 
     def put_round(self, number: int, rows: Sequence[Row]) -> None:
         """Never blocks: how many rounds may wait is the worker's to decide."""
@@ -33,4 +35,5 @@ class Buffer(queue.Queue[tuple[Row | Exception, int | None]]):
             raise item
         if ended is not None:
             self._on_taken(ended)
+        self.tokens_taken += len(item.input_ids)
         return item

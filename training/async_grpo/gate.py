@@ -22,6 +22,8 @@ class Gate:
         self._idle = asyncio.Event()
         self._idle.set()
         self._running = 0
+        self.answered = 0
+        """Requests, so far."""
 
     @property
     def name(self) -> str:
@@ -40,11 +42,18 @@ class Gate:
         self._running += 1
         self._idle.clear()
         try:
-            return await self._engine.generate(request)
+            completion = await self._engine.generate(request)
+            self.answered += 1
+            return completion
         finally:
             self._running -= 1
             if not self._running:
                 self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that the engine has now."""
+        return self._running
 
     async def running(self) -> int:
         return await self._engine.running()

@@ -19,6 +19,7 @@ from orchestra.errors import ConfigError, OrchestraError
 from ..grpo.best import Best
 from ..grpo.domain import Domain, evaluate
 from ..run_folder import METRICS, evaluated, read_object, replace_text
+from .progress import Progress
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -78,10 +79,14 @@ class Report(TrainerCallback):
         max_kl: float,
         heard: Sequence[bool],
         start: Position,
+        progress: Progress,
+        first_evaluation: bool = True,
     ) -> None:
+        """`first_evaluation` False: none before the first step."""
         self.best = Best(out, fresh=start.checkpoint is None, until=start.step)
         self._worker, self._domain, self._source, self._out = worker, domain, source, out
         self._eval_every, self._max_kl, self._heard = eval_every, max_kl, heard
+        self._first_evaluation, self._progress = first_evaluation, progress
         self._started = time.monotonic() - start.seconds
 
     @property
@@ -92,10 +97,17 @@ class Report(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         use_rate(args.learning_rate, others["optimizer"], others["lr_scheduler"])
         step = state.global_step
-        if self.best.record is None or (self._is_evaluated(state) and not evaluated(self._out, step)):
+        due = self._is_evaluated(state) and not evaluated(self._out, step)
+        if (due and step) or (self._first_evaluation and (due or self.best.record is None)):
             self._evaluate(step, others["model"])
+        self._wait(args, step)
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        self._progress.doing(f"learning step {state.global_step + 1}")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
+        self._progress.quiet = True
+        self._wait(args, state.global_step)
         if self._heard:
             control.should_save = control.should_training_stop = True
 
@@ -123,6 +135,13 @@ class Report(TrainerCallback):
         replace_text(self._out / f"checkpoint-{state.global_step}" / POSITION, json.dumps(position) + "\n")
         if self._is_evaluated(state) and not (self._heard and state.global_step < state.max_steps):
             self._evaluate(state.global_step, others["model"])
+            self._wait(args, state.global_step)
+
+    def _wait(self, args: TrainingArguments, step: int) -> None:
+        budget = getattr(args, "token_budget", None)  # of TRL's arguments
+        self._progress.doing(
+            f"waiting for the rows of step {step + 1}: {args.gradient_accumulation_steps} passes of {budget} packed tokens"
+        )
 
     def _is_evaluated(self, state: TrainerState) -> bool:
         step = state.global_step
@@ -130,6 +149,7 @@ class Report(TrainerCallback):
 
     def _evaluate(self, step: int, model: PreTrainedModel) -> None:
         if self._domain.held_out:
+            self._progress.doing(f"evaluating the policy of step {step}")
             found = self._worker.call(lambda: evaluate(self._domain, self._worker.engine))
             self._write({"step": step, "evaluation": found})
             self.best.offer(model, self._source, step, found)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..grpo.domain import means
 from ..grpo.lesson import Lesson
 from ..rollout import Rollout, Unit
 
@@ -31,7 +30,7 @@ class Row:
     old_log_probs: np.ndarray[Any, np.dtype[np.float32]]
     """As the engine recorded them; 0 where nothing was sampled."""
     advantage: float
-    """The same for all rows of a rollout."""
+    """Of its thread: by default the same for all of a rollout (`grpo.credit`)."""
     model_version: int
     """Of the weights that the rollout's round began with; they may have changed before it ended."""
     group_id: int
@@ -46,8 +45,8 @@ def rows_of(lesson: Lesson, *, version: int, group_ids: dict[str, int], now: flo
     return [
         row_of(unit, rollout, advantage=value, version=version, group=group_ids.setdefault(rollout.group, len(group_ids)), now=now)
         for minibatch in lesson.minibatches
-        for rollout, value in zip(minibatch.rollouts, minibatch.values, strict=True)
-        for unit in rollout.units
+        for rollout, values in zip(minibatch.rollouts, minibatch.values, strict=True)
+        for unit, value in zip(rollout.units, values, strict=True)
     ]
 
 
@@ -71,19 +70,13 @@ def row_of(unit: Unit, rollout: Rollout, *, advantage: float, version: int, grou
 
 
 def figures_of(rollouts: Sequence[Rollout], lesson: Lesson) -> dict[str, Figure]:
-    """What one round adds to the log. Means are over scored rollouts, shares over groups and over all rollouts."""
-    scored, found = lesson.scored, lesson.advantages
-    number = len(scored.rollouts)
-    averages = {
-        "reward": sum(scored.rewards) / number,
-        **{f"reward/{name}": value for name, value in scored.means.items()},
-        **means([rollout.facts for rollout in scored.rollouts]),
-    }
+    """What one round adds to the log. Means are over scored rollouts."""
+    number = len(lesson.scored.rollouts)
     return {
-        **{name: (value * number, float(number)) for name, value in averages.items()},
-        "silent_share": (float(found.alone + found.equal), float(found.groups)),
+        **{name: (value * number, float(number)) for name, value in lesson.means.items()},
+        **{name: (float(part), float(whole)) for name, (part, whole) in lesson.shares.items()},
         "rollouts_total": float(number),
-        "dropped_total": float(scored.dropped),
-        "groups_total": float(found.groups),
+        "dropped_total": float(lesson.scored.dropped),
+        "groups_total": float(lesson.advantages.groups),
         "sampled_tokens_total": float(sum(rollout.num_sampled for rollout in rollouts)),
     }

@@ -9,7 +9,8 @@ NCCL (`recipes/async_grpo.sh` starts both); or a CPU for tests (`--engine transf
 Duration and result: unknown. Up to now no step has been taken on a GPU. With the server on a second GPU (vLLM 0.25.1, two H200) the server
 was up after 74 s, the NCCL group was formed, the first weights arrived and several hundred requests of the first evaluation were answered,
 when the time was over; on one GPU vLLM did not start, for a reason that has been mended since. On a CPU all of it is tested but NCCL and vLLM's
-taking of weights. `grpo` is the trainer that has been measured.
+taking of weights. `grpo` is the trainer that has been measured. Lines on stderr that begin with seconds in brackets say what the run does, up to the
+first step, and later what it waits for when that lasts; `--no-first-eval` lets the first step come sooner.
 
 Rounds of `--problems-per-round` groups are sampled by the same code that answers users, at most `--ahead` of them at once. Each becomes rows as
 soon as it is complete: rewards of what was executed, advantages over whole groups, a row for every request of every thread; errors are
@@ -31,7 +32,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -47,17 +48,19 @@ from orchestra.engine.http import HttpEngine
 from orchestra.errors import ConfigError, EngineError, OrchestraError
 
 from ..checkpoint import Interrupted, heeding_ctrl_c
-from ..grpo.arguments import with_window
+from ..grpo.arguments import arguments, with_window
 from ..grpo.best import Best
+from ..grpo.domain import Domain
 from ..grpo.domains import check_asked, domain_from
 from ..grpo.policy import domain_of, load_policy, open_sampler, save_policy, tokenizer_digest
 from ..memory import first_line, ran_out
 from ..rewards import read_reward
-from ..run_folder import FACTS, as_json, claim, evaluated, finished, forget_after, replace_text
+from ..run_folder import FACTS, claim, evaluated, finished, forget_after, replace_text
 from ..versions import ASYNC, check_versions
 from .arguments import MAY_CHANGE, check, parse
+from .progress import Progress
 from .report import Position, Report, last_position
-from .weights import LocalPolicy, LocalTransfer
+from .weights import Announced, LocalPolicy, LocalTransfer
 from .worker import Teaching, Worker
 
 
@@ -120,8 +123,8 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
     args = with_window(args, domain_name, model.config.max_position_embeddings)
     check(args)
     domain, reward = domain_from(args, domain_name, problems=args.problems_per_round), read_reward(args.reward)
-    ended = finished(args.out, vars(args), may_change=MAY_CHANGE)
-    claim(args.out, vars(args) | {"tokenizer": tokenizer_digest(args.model)}, may_change=MAY_CHANGE)
+    ended = finished(args.out, arguments(args), may_change=MAY_CHANGE)
+    claim(args.out, arguments(args) | {"tokenizer": tokenizer_digest(args.model)}, may_change=MAY_CHANGE)
     if ended is not None and ended["steps"] >= args.steps:
         sys.stderr.write(f"{args.out} has had its {args.steps} steps: more --steps prolong it\n")
         return
@@ -135,16 +138,47 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
     worker = Worker(
         sampling.open_engine,
         domain,
-        Teaching(reward=reward, baseline=args.baseline, normalise=args.normalise, max_silent=args.max_silent),
+        Teaching(
+            reward=reward,
+            baseline=args.baseline,
+            normalise=args.normalise,
+            credit=args.credit,
+            thread_price=args.thread_price,
+            max_silent=args.max_silent,
+        ),
         seed=sampling.seed,
         ahead=args.ahead,
         first_round=position.next_round,
+        heard=heard,
     )
+    with Progress(worker.status) as progress:
+        trainer, report = _trained(args, worker, sampling.policy, domain, position, heard, progress)
+        progress.doing("saving the policy")
+        save_policy(trainer.model, args.model, args.out)
+    step = trainer.state.global_step
+    if step < args.steps:
+        raise Interrupted(f"stopped after step {step}: the same command goes on from here")
+    _write_facts(args, reward=str(reward), step=step, best=report.best, seconds=report.seconds)
+
+
+def _trained(
+    args: argparse.Namespace,
+    worker: Worker,
+    policy: LocalPolicy | None,
+    domain: Domain,
+    position: Position,
+    heard: Sequence[bool],
+    progress: Progress,
+) -> tuple[Any, Report]:
+    """The trainer at the end of its run, and what was reported of it."""
+    progress.doing("importing TRL")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "You are importing from 'trl.experimental'")
         warnings.filterwarnings("ignore", "TRL currently supports vLLM")  # `versions` says where that matters
         from .trl import make_trainer
+    progress.doing(f"connecting to {args.server}" if args.server else f"starting the engine ({_kind(args)}) in this process")
     with worker:
+        progress.doing("making the trainer")
         report = Report(
             worker,
             domain,
@@ -154,12 +188,14 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
             max_kl=args.max_sampler_kl,
             heard=heard,
             start=position,
+            progress=progress,
+            first_evaluation=args.first_eval,
         )
         trainer = make_trainer(
             args.model,
             args.out,
             worker,
-            LocalTransfer(worker, sampling.policy) if sampling.policy else None,
+            LocalTransfer(worker, policy) if policy else None,
             server=args.server,
             flash3=args.attention == "flash3",
             callbacks=[report],
@@ -180,13 +216,10 @@ def _run(args: argparse.Namespace, heard: list[bool]) -> None:
             report_to=args.report_to,
             seed=args.seed,
         )
+        trainer.weight_transfer = Announced(trainer.weight_transfer, progress)
         trainer.model_version = position.step  # one more after the first transfer: the step that is sampled for
         trainer.train(resume_from_checkpoint=position.checkpoint and str(position.checkpoint))
-    save_policy(trainer.model, args.model, args.out)
-    step = trainer.state.global_step
-    if step < args.steps:
-        raise Interrupted(f"stopped after step {step}: the same command goes on from here")
-    _write_facts(args, reward=str(reward), step=step, best=report.best, seconds=report.seconds)
+    return trainer, report
 
 
 def _end_after_all(args: argparse.Namespace, position: Position, *, reward: str) -> None:
@@ -202,7 +235,7 @@ def _end_after_all(args: argparse.Namespace, position: Position, *, reward: str)
 
 def _write_facts(args: argparse.Namespace, *, reward: str, step: int, best: Best, seconds: float) -> None:
     facts = {
-        "arguments": as_json(vars(args)),
+        "arguments": arguments(args),
         "reward": reward,
         "steps": step,
         "best": best.summary,

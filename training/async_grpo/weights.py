@@ -15,6 +15,7 @@ from orchestra.engine import Engine
 from orchestra.errors import EngineError, OrchestraError
 
 from ..grpo.policy import Sampler
+from .progress import Progress
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -86,6 +87,32 @@ class LocalTransfer:
 
     def destroy(self) -> None:
         pass
+
+
+class Announced:
+    """A transfer whose methods are phases of the run, so that one that hangs is seen."""
+
+    def __init__(self, transfer: WeightTransfer, progress: Progress) -> None:
+        self._transfer, self._progress = transfer, progress
+
+    def init_weight_transfer(self) -> None:
+        self._progress.doing("weights: connecting trainer and engine")
+        self._transfer.init_weight_transfer()
+
+    def pause(self) -> None:
+        self._progress.doing("weights: pausing the engine")
+        self._transfer.pause()
+
+    def send_weights(self, iterator: Weights) -> None:
+        self._progress.doing("weights: sending")
+        self._transfer.send_weights(iterator)
+
+    def resume(self) -> None:
+        self._progress.doing("weights: resuming the engine")
+        self._transfer.resume()
+
+    def destroy(self) -> None:
+        self._transfer.destroy()
 
 
 class ServerTransfer:

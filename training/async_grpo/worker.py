@@ -20,7 +20,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +30,8 @@ from orchestra.engine import Engine
 from orchestra.errors import ConfigError, EngineError, first_cause
 
 from ..advantage import Baseline
+from ..checkpoint import Interrupted
+from ..grpo.credit import Credit
 from ..grpo.domain import Domain
 from ..grpo.lesson import Normalise, make_lesson
 from ..rewards import Reward
@@ -49,8 +51,10 @@ class Teaching:
     reward: Reward
     baseline: Baseline = "centred"
     normalise: Normalise = "token"
+    credit: Credit = "rollout"
+    thread_price: float = 0.0
     max_silent: int = 512
-    """Groups in a row without a difference in reward, after which the run stops: nothing would ever reach the trainer."""
+    """Groups in a row without any difference, after which the run stops: nothing would ever reach the trainer."""
 
 
 class _Stopped(Exception):
@@ -66,6 +70,7 @@ class Worker:
         seed: of the rollouts; None: the engine's.
         ahead: rounds that are sampled or wait, at most.
         first_round: for a run that goes on.
+        heard: gets an element when the run is to end (Ctrl-C).
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Worker:
         seed: int | None = None,
         ahead: int = 4,
         first_round: int = 1,
+        heard: Sequence[bool] = (),
     ) -> None:
         if ahead < 1:
             raise ConfigError(f"--ahead must be at least 1, got {ahead}")
@@ -85,6 +91,8 @@ class Worker:
         self.model_version = 0
         self._next_round = first_round
         self._open_rounds: set[int] = set()
+        self._heard, self._transfers = heard, 0
+        self._rounds_sampled = self._groups = self._groups_silent = 0
         self._rounds_lock = threading.Lock()
         self._open_engine, self._domain, self._teaching, self._seed = open_engine, domain, teaching, seed
         self._group_ids: dict[str, int] = {}
@@ -95,6 +103,7 @@ class Worker:
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._thread = threading.Thread(target=self._run, name=THREAD)
         self._stopping, self._producing = asyncio.Event(), asyncio.Event()
+        self._gate: Gate | None = None
         self._slots = asyncio.Semaphore(ahead)
 
     def __enter__(self) -> Self:
@@ -127,16 +136,31 @@ class Worker:
     def update_model_version(self, model_version: int) -> None:
         """From now on the engine samples with these weights."""
         self.model_version = model_version
+        self._transfers += 1
 
     def check_health(self, stale_after_s: float) -> None:
-        """Raises what the worker failed of, and `EngineError` when neither it nor the trainer has moved a round for `stale_after_s`."""
+        """Raises what the worker failed of, `EngineError` when neither it nor the trainer has moved a round for `stale_after_s`, and `Interrupted` after
+        a Ctrl-C before the first step: later ones are for the trainer, which saves."""
         if self._error is not None:
             raise self._error
+        if self._heard and self._transfers <= 1:  # the first comes before any step
+            raise Interrupted("stopped before the first step: there is nothing new to save, the same command begins again")
         if (idle := time.monotonic() - self._progress) > stale_after_s:
             raise EngineError(
                 f"no round of rollouts has finished for {idle:.0f} s: is the engine overloaded? Lower --problems-per-round or --ahead, or raise"
                 " --stale-after"
             )
+
+    def status(self) -> str:
+        """What has come of the sampling so far, for a line of a log. For any thread."""
+        gate = self._gate
+        if gate is None:
+            return "the engine is not up"
+        return (
+            f"{self._rounds_sampled} rounds sampled, {len(self._open_rounds)} open; {self._groups} groups, {self._groups_silent} of them without a"
+            f" difference; {self.rollout_buffer.qsize()} rows wait, {self.rollout_buffer.tokens_taken} tokens taken; {gate.answered} requests answered,"
+            f" {gate.in_flight} in the engine"
+        )
 
     def pause(self) -> None:
         """Returns when the engine is idle; it stays so until `resume`."""
@@ -183,7 +207,7 @@ class Worker:
         self._tell(self._slots.release)
 
     def _gated(self) -> Gate:
-        assert self._ready.done(), "use the worker in a `with` block"
+        assert self._gate is not None, "use the worker in a `with` block"
         return self._gate
 
     def _run(self) -> None:
@@ -223,15 +247,24 @@ class Worker:
 
     async def _round(self, number: int) -> None:
         version = self.model_version
-        rollouts = await self._domain.rollouts(self._gate, step=number, seed=self._seed)
+        rollouts = await self._domain.rollouts(self._gated(), step=number, seed=self._seed)
         if not scorable(rollouts):
             raise EngineError(f"all {len(rollouts)} rollouts of round {number} failed")
         teaching = self._teaching
         # The version is the training step that these weights sample for: rewards that alternate go by it.
         lesson = make_lesson(
-            rollouts, teaching.reward, step=max(1, version), baseline=teaching.baseline, normalise=teaching.normalise
+            rollouts,
+            teaching.reward,
+            step=max(1, version),
+            baseline=teaching.baseline,
+            normalise=teaching.normalise,
+            credit=teaching.credit,
+            thread_price=teaching.thread_price,
         )
         self._progress = time.monotonic()
+        found = lesson.advantages
+        self._rounds_sampled += 1
+        self._groups, self._groups_silent = self._groups + found.groups, self._groups_silent + found.alone + found.equal
         self.metrics_queue.put(figures_of(rollouts, lesson))
         if rows := rows_of(lesson, version=version, group_ids=self._group_ids, now=time.time()):
             self._silent = 0

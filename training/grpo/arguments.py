@@ -12,6 +12,9 @@ from orchestra.errors import ConfigError
 from orchestra.thread import Join
 
 from ..advantage import Baseline
+from ..arguments import number
+from ..run_folder import as_json
+from .credit import Credit
 from .lesson import Normalise
 from .policy import Kind
 
@@ -20,7 +23,7 @@ MAY_CHANGE = {
     *("lr", "max_grad_norm", "max_sampler_kl", "sampler_dtype"),
 }
 """Arguments that a resumed run may give anew: those that decide how long and how fast it runs, and those that `BadBatch` says to change."""
-_OF_COUNTDOWN = ("method", "join", "beam", "child_beam", "size")
+_OF_COUNTDOWN = ("method", "join", "beam", "child_beam", "size", "credit", "thread_price")
 _OF_PLANNER = ("hard",)
 
 
@@ -47,6 +50,19 @@ def refuse_others(args: argparse.Namespace, domain: str) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} {value} means nothing to the {domain} model {args.model}: leave it out")
 
 
+def check_credit(args: argparse.Namespace) -> None:
+    """Raises `ConfigError` for thread-level credit where no two threads begin alike, and for what means nothing without it."""
+    if args.credit == "thread" and args.method != "fork":
+        raise ConfigError(
+            f"--credit thread compares children that begin with the same prompt, and --method {args.method} has none: give --method fork,"
+            " or --credit rollout"
+        )
+    if args.credit == "rollout" and args.thread_price:
+        raise ConfigError(
+            f"--thread-price {args.thread_price} means nothing to --credit rollout: give --credit thread, or a price in --reward"
+        )
+
+
 def with_window(args: argparse.Namespace, domain: str, context: int) -> argparse.Namespace:
     """`args` with the window that they mean for a model with so many tokens of context. Raises `ConfigError` for one that is more."""
     window = args.window or (context if domain == "planner" else Setup(method=args.method).effective_window)
@@ -56,8 +72,9 @@ def with_window(args: argparse.Namespace, domain: str, context: int) -> argparse
 
 
 def arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """As JSON values."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
+    """As JSON values. Credit is named where it is a thread's: the folders of runs that had no choice name none, and go on."""
+    unnamed = ("credit", "thread_price") if args.credit == "rollout" else ()
+    return as_json({name: value for name, value in vars(args).items() if name not in unnamed})
 
 
 def parse(argv: Sequence[str] | None = None, *, description: str | None = None) -> argparse.Namespace:
@@ -121,8 +138,15 @@ def add_task_and_reward(parser: argparse.ArgumentParser) -> None:
     add("--child-beam", type=int, default=Setup().child_beam, help="0: the model decides")
     add("--size", type=int, default=4, help="numbers of a problem")
     add = parser.add_argument_group("the planner's rollouts").add_argument
-    add("--hard", type=float, default=0.0, help="share of the tasks that are the longest of several, all of the train split")
+    add("--hard", type=float, default=0.0, help="share of the tasks that the policy's likeliest plan fails at, or else long ones")
     add = parser.add_argument_group("reward").add_argument
     add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
     add("--baseline", choices=get_args(Baseline), default="centred")
     add("--normalise", choices=get_args(Normalise), default="token", help="what weighs the same: each token, or each rollout")
+    add(
+        "--credit",
+        choices=get_args(Credit),
+        default="rollout",
+        help="what a child's tokens are paid by: its rollout's advantage, or whether it found a solution where others with its prompt did not",
+    )
+    add("--thread-price", type=number(least=0), default=0.0, help="of a token that a child samples; its success is worth 1")

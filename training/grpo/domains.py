@@ -8,7 +8,7 @@ from typing import Literal
 from orchestra.countdown.attempt import Setup
 from orchestra.countdown.model import read_card
 
-from .arguments import refuse_others
+from .arguments import check_credit, refuse_others
 from .countdown import Countdown
 from .domain import Domain
 from .planner import Planner
@@ -18,9 +18,10 @@ Name = Literal["countdown", "planner"]
 
 
 def check_asked(args: argparse.Namespace, name: Name) -> None:
-    """Raises `ConfigError` for arguments of the other domain, and for a search that the model was never shown. To be asked first: what the
+    """Raises `ConfigError` for arguments of the other domain, for credit that the method cannot give, and for a search that the model was never shown. To be asked first: what the
     method needs, such as a window, may be more than such a model has."""
     refuse_others(args, name)
+    check_credit(args)
     if name == "countdown":
         read_card(args.model).check(args.model, _setup(args))
 

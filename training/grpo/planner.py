@@ -4,6 +4,9 @@ Training tasks are of the split "train" alone, whose compositions and names occu
 of a run are none that the demonstrations, self-training or the evaluation saw: each draws from seeds of its own. A run's own held-out numbers
 choose its `best` policy, so that one's are the best of many; `self_training` measures the same splits on other tasks, which chose nothing.
 
+Where a policy is nearly always right, tasks drawn at random teach nothing: all plans of a group earn the same. Harder tasks (`hard`) are chosen
+with one greedy plan each.
+
 Plans are graded one after the other while others are still sampled. A grade takes one to four milliseconds of this process (vLLM samples in
 another), and equal plans of a group are graded once.
 """
@@ -29,8 +32,8 @@ from ..rollout import Ended, Facts, Rollout, Unit
 from .domain import STEP_STRIDE, Answer, held_out_splits, some_succeeded
 
 HELD_OUT: tuple[Split, ...] = tuple(split for split in SPLITS if split != "train")
-HARDEST_OF = 8
-"""A harder task is the one with most calls of so many."""
+DRAWN, OFFERED = 8, 4
+"""For each harder task so many are drawn, and the policy's likeliest plan is tried on so many, those with most calls."""
 _FIRST_SEED = 10_000_000_019
 """Of training; this and the next lie far beyond the seeds of data and of self-training."""
 _HELD_OUT_SEED = 5_000_000_029
@@ -52,7 +55,8 @@ class Planner:
         held_out: Sequence[str] | None = None,
         held_out_problems: int = 0,
     ) -> None:
-        """`hard` is the share of harder tasks among the `problems` of a step, `held_out_problems` are of each held-out split (default: "names")."""
+        """`hard` is the share among the `problems` of a step of those that are harder: as far as there are such, tasks on which the policy's
+        likeliest plan fails. `held_out_problems` are of each held-out split (default: "names")."""
         if not 0 <= hard <= 1:
             raise ConfigError(f"--hard is a share from 0 to 1, got {hard}")
         self._encoder, self._chat, self._checker = Encoder(model), ChatTokenizer.load(model), Checker()
@@ -67,7 +71,12 @@ class Planner:
         return tuple(self._asked)
 
     async def rollouts(self, engine: Engine, *, step: int, seed: int | None) -> list[Rollout]:
-        asked = [self._ask(task) for task in tasks_of_step(self._problems, seed=self._seed, step=step, hard=self._hard)]
+        harder = round(self._hard * self._problems)
+        made = tasks("train", _FIRST_SEED + self._seed * STEP_STRIDE + step)
+        asked = [
+            *await self._harder(engine, list(islice(made, DRAWN * harder)), harder, step=step),
+            *map(self._ask, islice(made, self._problems - harder)),
+        ]
 
         async def one(place: int, question: _Question, member: int) -> Rollout:
             drawn = None if seed is None else random.Random(f"{seed}/{step}/{place}/{member}").getrandbits(31)
@@ -85,12 +94,25 @@ class Planner:
 
     async def answers(self, engine: Engine, split: str) -> list[Answer]:
         asked = next(asked for known, asked in self._asked.items() if known == split)
+        plans = await self._likeliest(engine, [self._ask(task) for task in asked], session=split)
+        return [Answer(plan.facts, plan.error) for plan in plans]
+
+    async def _harder(self, engine: Engine, drawn: list[PlanningTask], number: int, *, step: int) -> list[_Question]:
+        """So many of the tasks, the unsolved first and among these those with most calls: a group that is always right teaches nothing."""
+        longest = sorted(drawn, key=lambda task: (task.calls, task.depth), reverse=True)
+        offered = [self._ask(task) for task in longest[: OFFERED * number]]
+        plans = await self._likeliest(engine, offered, session=f"{step}/likeliest")
+        solved = [question for question, plan in zip(offered, plans, strict=True) if plan.facts.correct]
+        unsolved = [question for question, plan in zip(offered, plans, strict=True) if not plan.facts.correct]
+        return [*unsolved, *solved][:number]
+
+    async def _likeliest(self, engine: Engine, asked: Sequence[_Question], *, session: str) -> list[_Plan]:
         async with asyncio.TaskGroup() as group:
             running = [
-                group.create_task(self._plan(engine, self._ask(task), temperature=0.0, seed=None, session=f"{split}/{place}"))
-                for place, task in enumerate(asked)
+                group.create_task(self._plan(engine, question, temperature=0.0, seed=None, session=f"{session}/{place}"))
+                for place, question in enumerate(asked)
             ]
-        return [Answer(task.result().facts, task.result().error) for task in running]
+        return [task.result() for task in running]
 
     def _ask(self, task: PlanningTask) -> _Question:
         return _Question(task, self._encoder.demonstration(task).prompt)
@@ -177,10 +199,3 @@ def facts_of(task: PlanningTask, grade: Grade | None, *, ended: Ended) -> Facts:
         depth=min(grade.depth, grade.calls),
         malformed=len(grade.findings),
     )
-
-
-def tasks_of_step(number: int, *, seed: int, step: int, hard: float = 0.0) -> list[PlanningTask]:
-    """Training tasks of one step, decided by the seed and the step alone. The first `hard` of them are the longest of several."""
-    made = tasks("train", _FIRST_SEED + seed * STEP_STRIDE + step)
-    several = [HARDEST_OF] * round(hard * number) + [1] * (number - round(hard * number))
-    return [max(islice(made, count), key=lambda task: (task.calls, task.depth)) for count in several]

@@ -3,6 +3,7 @@
     python -m orchestra.training.grpo --model models/countdown-6m --method fork --reward "correct + 0.5*acceleration(max=0.2)" \\
         --baseline centred --group 8 --problems-per-step 32 --steps 200 --out runs/fork
     python -m orchestra.training.grpo --model models/countdown-6m --method serial --reward correct --group 8 --steps 200 --out runs/serial
+    python -m orchestra.training.grpo --model models/countdown-6m --method fork --join all --credit thread --steps 200 --out runs/threads
     python -m orchestra.training.grpo --model models/planner-12m --reward "correct - wasted(price=0.1) - span(price=0.02)" \\
         --hard 0.5 --group 8 --problems-per-step 64 --eval-split names combinations deeper wider --steps 100 --out runs/planner
 
@@ -17,9 +18,10 @@ which is within their noise. `--baseline centred_std` collapsed to one child in 
 the standard deviation, a tiny difference in price between right answers weighs as much as right against wrong.
 
 The model's card says which domain it is of. A step: (1) every problem of the step is tried `--group` times, by the same code that answers
-users; (2) executed trees or plans become rewards and advantages, errors are dropped, groups without a difference are left out and counted;
-(3) the rest is trained in `--minibatches` optimizer steps on trie-packed rows, against the log-probabilities that the engine recorded; (4) the
-engine gets the new weights, so nothing is ever stale. There is no value model and no entropy bonus, and by default no KL to the start.
+users; (2) executed trees or plans become rewards and advantages, errors are dropped, groups without a difference are left out and counted (with
+`--credit thread` a child is paid for what it found itself: `grpo/credit.py`, which says why that wants `--join all`); (3) the rest is trained
+in `--minibatches` optimizer steps on trie-packed rows, against the log-probabilities that the engine recorded; (4) the engine gets the new
+weights, so nothing is ever stale. There is no value model and no entropy bonus, and by default no KL to the start.
 
 OUT gets `metrics.jsonl` (a line for each step and each evaluation), every `--save-every` steps `checkpoint.pt` and the policy as a model folder,
 after each evaluation that is better than all before (accuracy first, then less work) the policy as `best`, and at the end `training.json`. A
@@ -47,15 +49,15 @@ from transformers.utils import logging as transformers_logging
 from orchestra.errors import ConfigError, EngineError, OrchestraError, first_cause
 
 from ..checkpoint import Checkpoint, Interrupted, heeding_ctrl_c
-from ..memory import first_line, ran_out
 from ..rewards import read_reward
 from ..rollout import Rollout
 from ..run_folder import FACTS, METRICS, claim, evaluated, finished, replace_text
 from ..versions import check_versions
 from .arguments import MAY_CHANGE, arguments, check, parse, with_window
 from .best import Best
-from .domain import evaluate, means
+from .domain import evaluate
 from .domains import check_asked, domain_from
+from .failure import advised, diverged
 from .lesson import Lesson, make_lesson
 from .loss import Objective
 from .policy import Sampler, domain_of, load_policy, open_sampler, save_policy, tokenizer_digest
@@ -65,7 +67,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 STOPPED = "stopped.jsonl"
-_NO_NUMBERS = "no numbers"
 
 
 def train(args: argparse.Namespace) -> None:
@@ -78,28 +79,11 @@ def train(args: argparse.Namespace) -> None:
             asyncio.run(run.to_the_end(heard))
     except (EngineError, RuntimeError, BaseExceptionGroup) as error:
         cause = first_cause(error) if isinstance(error, BaseExceptionGroup) else error
-        if run and isinstance(cause, EngineError) and _NO_NUMBERS not in str(cause):  # a policy that diverged is none to go on from
+        if run and isinstance(cause, EngineError) and not diverged(cause):
             run.save_what_is_whole()
-        whole = f"everything up to step {run.saved} is saved" if run and run.saved else "there is no checkpoint yet"
-        if isinstance(cause, RuntimeError) and ran_out(cause):
-            raise ConfigError(
-                f"memory ran out: lower --slots, --row-tokens or --gpu-memory; {whole} ({first_line(cause)})"
-            ) from error
-        if isinstance(cause, EngineError):
-            message = f"{cause}. {_advice(str(cause))}; {whole}"
-            raise EngineError(message, status=cause.status) from error
-        if isinstance(cause, OrchestraError):
-            raise cause from error
-        raise
-
-
-def _advice(failure: str) -> str:
-    """What to do about an engine that failed."""
-    if "out of memory" in failure:
-        return "Lower --max-requests, --slots or --row-tokens, which the same run may change"
-    if _NO_NUMBERS in failure:
-        return "The policy has diverged: lower --lr"
-    return "The same command goes on from the last checkpoint, with a new engine"
+        if (advice := advised(cause, saved=run.saved if run else 0)) is None:
+            raise
+        raise advice from error
 
 
 class _Run:
@@ -227,6 +211,8 @@ class _Run:
             step=step,
             baseline=args.baseline,
             normalise=args.normalise,
+            credit=args.credit,
+            thread_price=args.thread_price,
             minibatches=args.minibatches,
             seed=args.seed,
         )
@@ -259,7 +245,7 @@ class _Run:
                 updates.append(self._learner.learn(minibatch, max_sampler_kl=None if updates else self._args.max_sampler_kl))
             except BadBatch as error:
                 path = self._args.out / STOPPED
-                rows = [asdict(one) | {"advantage": value} for one, value in zip(minibatch.rollouts, minibatch.values, strict=True)]
+                rows = [asdict(one) | {"weights": own} for one, own in zip(minibatch.rollouts, minibatch.values, strict=True)]
                 path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
                 raise BadBatch(
                     f"step {step}: {error}. The batch is in {path}; the run can go on from its last checkpoint"
@@ -280,15 +266,12 @@ class _Run:
 
 
 def _line(rollouts: Sequence[Rollout], lesson: Lesson) -> dict[str, Any]:
-    scored, found = lesson.scored, lesson.advantages
     return {
-        "rollouts": len(scored.rollouts),
-        "dropped": scored.dropped,
-        "groups": found.groups,
-        "silent_share": found.silent_share,
-        "reward": sum(scored.rewards) / len(scored.rewards),
-        **{f"reward/{name}": value for name, value in scored.means.items()},
-        **means([rollout.facts for rollout in scored.rollouts]),
+        "rollouts": len(lesson.scored.rollouts),
+        "dropped": lesson.scored.dropped,
+        "groups": lesson.advantages.groups,
+        **{name: part / whole for name, (part, whole) in lesson.shares.items()},
+        **lesson.means,
         "sampled_tokens": sum(rollout.num_sampled for rollout in rollouts),
     }
 
