@@ -87,8 +87,8 @@ class FactsPlanner:
 
     It writes LLMCompiler's text. Its likeliest plan runs while it is written; when that turns out not to fit the question, or not to be a
     plan, the question is put more simply (`Disguise`) in several ways, a few at a time until some plans fit; of these the one is run that was
-    written most often. Large questions are put more simply at once. A plan is run as it is or not at all, and without one that fits there
-    is no answer.
+    written most often. Large questions, and those that say a name twice, are put more simply at once, beside being put as they are. A plan is
+    run as it is or not at all, and without one that fits there is no answer.
     """
 
     def __init__(self, model: ChatModel, *, names: Names, rounds: int = ROUNDS) -> None:
@@ -102,28 +102,33 @@ class FactsPlanner:
             return Planned(plan=None, refusal=why)
         question = Question(brief.task, self._names)
         tried: list[Planned] = []
-        if Disguise(question.text, self._names, seed=0).folds <= _SMALL:
+        if Disguise(question.text, self._names, seed=0).folds <= _SMALL and not question.repeats:
             tried.append(_checked(await self._planner(self._model).plan(replace(brief, task=question.text)), question))
         for number in range(self._rounds):
-            if best := _commonest([planned for planned in tried if planned.plan is not None]):
-                # what runs already is compared with this plan now that it is whole
-                return replace(best, texts=_texts(tried), note=f"its first version {tried[0].refusal}" if number else "")
-            tried += await self._more(brief, question, number)
-        if best := _commonest([planned for planned in tried if planned.plan is not None]):
-            return replace(best, texts=_texts(tried), note=f"its first version {tried[0].refusal}")
+            if best := _commonest(tried):
+                return best
+            tried += await self._more(brief, question, number, untried=not tried)
+        if best := _commonest(tried):
+            return best
         why = f"the plan that the planner wrote {tried[0].refusal}.\nPut the question in other words, or in parts."
         return replace(tried[0], texts=_texts(tried), refusal=f"{why}{advice(self._names.facts)}")
 
-    async def _more(self, brief: Brief, question: Question, number: int) -> list[Planned]:
-        """One round of tries, for the question put more simply in different ways."""
+    async def _more(self, brief: Brief, question: Question, number: int, *, untried: bool) -> list[Planned]:
+        """One round of tries, for the question put more simply in different ways; and as it is, while that is `untried`."""
 
         async def one(seed: int) -> Planned:
             disguise = Disguise(question.text, self._names, seed=seed, fold=_FOLDS[seed % ROUND])
             planner = self._planner(Disguised(self._model, disguise, brief.tools))
             return _checked(await planner.plan(replace(brief, task=disguise.text, start=None, on_text=None)), question)
 
+        async def as_it_is() -> Planned:
+            return _checked(
+                await self._planner(self._model).plan(replace(brief, task=question.text, start=None, on_text=None)), question
+            )
+
         async with asyncio.TaskGroup() as group:
-            tries = [group.create_task(one(number * ROUND + place)) for place in range(ROUND)]
+            tries = [group.create_task(as_it_is())] if untried else []
+            tries += [group.create_task(one(number * ROUND + place)) for place in range(ROUND)]
         return [task.result() for task in tries]
 
     def _planner(self, model: ChatModel) -> TextPlanner:
@@ -166,9 +171,13 @@ def _texts(tried: list[Planned]) -> tuple[str, ...]:
 
 
 def _commonest(tried: list[Planned]) -> Planned | None:
-    """The first of those that mean the same as most."""
-    trees = [tree_of(planned.plan) for planned in tried if planned.plan is not None]
-    return max(zip(tried, trees, strict=True), key=lambda one: trees.count(one[1]))[0] if tried else None
+    """The first of those that mean the same as most, of the plans that fit; what runs already is compared with it now that it is whole."""
+    fitting = [(planned, tree_of(planned.plan)) for planned in tried if planned.plan is not None]
+    if not fitting:
+        return None
+    trees = [tree for _, tree in fitting]
+    best, _ = max(fitting, key=lambda one: trees.count(one[1]))
+    return replace(best, texts=_texts(tried), note=f"its first version {tried[0].refusal}" if tried[0].plan is None else "")
 
 
 def _checked(planned: Planned, question: Question) -> Planned:

@@ -71,6 +71,14 @@ def test_after_a_plan_that_does_not_fit_the_question_is_asked_with_other_names_a
     assert len(others) == ROUND * ROUNDS == len(set(others))
 
 
+def test_a_question_that_says_a_name_twice_is_put_in_other_ways_at_once_and_the_commonest_plan_runs() -> None:
+    swapped = '1. related("Ada", "boss")\n2. lookup($1, "salary")\n3. lookup("Ada", "salary")\n4. subtract($3, $2)\n5. join($4)'
+    right = swapped.replace("subtract($3, $2)", "subtract($2, $3)")
+    result, model, _ = asked("How much more is the salary of Ada's boss than the salary of Ada?", swapped, right, facts=MINE)
+    assert (result.answer, len(model.log)) == ("2", 1 + ROUND)
+    assert "How much more is the salary of Ada's boss than the salary of Ada?" in str(model.log[0].messages[-1].content)
+
+
 def test_without_a_plan_that_fits_there_is_no_answer() -> None:
     result, _, _ = asked(TASK, '1. lookup("K2", "height")\n2. join($1)')
     assert result.answer is None and str(result.error).startswith(

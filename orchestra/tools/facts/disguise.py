@@ -1,4 +1,4 @@
-"""A question put more simply: other names for its things, one name for "the capital of Japan", and shorter lists.
+"""A question put more simply: other names for its things, one name for "the capital of Japan", shorter lists, and parentheses.
 
 A small planner copies some names better than others, and plans what is as large as the questions that it was trained on better than what is
 larger. So a question can be asked in its stead that has the same plan but for what is put back afterwards.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, pairwise
 from types import MappingProxyType
 from typing import Any, Literal
 
+from .mentions import Mentions
+from .name_slots import NameSlots, any_of
 from .names import Known, Names, numbers_in, words_of
+from .operators import Operators
 from .reading import ANSWERS, Tree
 from .table import UNITS, key_of
 
@@ -39,7 +42,7 @@ class Disguise:
 
     Args:
         seed: chooses the names.
-        fold: "names" gives other names only, and stand-ins to numbers that are larger than those of training; "relations" one name to each
+        fold: "names" gives other names, stand-ins to numbers that are larger than those of training, and parentheses; "relations" one name to each
             relation of a name too ("the mother of Ada", "Ada's mother"), leaves out items of long lists, and units after numbers, which
             are converted afterwards; "all" also gives one name to the best of several ("the tallest of Ada, Bob and Cleo").
     """
@@ -53,9 +56,10 @@ class Disguise:
         """By number in `text` the one that it stands for, and the unit of which it was deprived."""
         self._left_out: list[tuple[str, str]] = []
         """Names, and those after which they stand in a list."""
-        self.folds = 0
+        spelled_out = Operators(Mentions(text, names)).parenthesized()
+        self.folds = int(spelled_out != text)
         """How often something was made simpler, other names aside."""
-        self.text = self._renamed(text, names, measured=fold != "names")
+        self.text = self._renamed(spelled_out, names, measured=fold != "names")
         if fold != "names":
             self._fold(names, best=fold == "all")
             self._shorten_lists()
@@ -118,32 +122,35 @@ class Disguise:
 
     def _fold(self, names: Names, *, best: bool) -> None:
         """From the inside out. "'s" belongs to the name that stands before it, whatever stands before that."""
-        relations = {key_of(relation): relation for _, relation, value in names.facts.rows() if isinstance(value, str)}
+        relations = {key_of(relation): relation for relation in names.relations_named}
         verbs = {verb: relations[of] for of in relations for verb in names.vocabulary.asking.get(of, ())}
-        numbers = {key_of(attribute): attribute for _, attribute, value in names.facts.rows() if not isinstance(value, str)}
-        superlatives = _Best(numbers, names)
-        owner: Any
+        numbers = {key_of(attribute): attribute for attribute in names.attributes_named}
+        slots, superlatives = NameSlots(numbers, names.vocabulary), _Best(numbers, names)
         while True:
-            mine = _any_of(self._owners)
-            owned = rf"(?P<of>{_any_of(relations)})"
-            mothers = rf"\b(?P<name>{mine})'s {owned}\b", rf"\bthe {owned} (?:of|given for) (?P<name>{mine})\b(?!'s)"
-            if found := next(filter(None, (re.search(pattern, self.text, re.IGNORECASE) for pattern in mothers)), None):
-                owner = Tree("related", (self._owners[found["name"]], relations[key_of(found["of"])]))
-            elif found := re.search(rf"\b{_WHO} (?P<of>{_any_of(verbs)}) (?P<name>{mine})\b(?!'s)", self.text):
-                owner = Tree("related", (self._owners[found["name"]], verbs[found["of"]]))
-            elif found := re.search(rf"\((?P<name>{mine})\)", self.text):
-                owner = self._owners[found["name"]]
-            elif best and (tree := superlatives.search(self.text, self._owners)):
-                found, owner = tree
-            else:
-                return
-            if (name := self._stand_in(owner)) is None:
+            mine = any_of(self._owners)
+            found = (
+                *self._relations(mine, relations, verbs),
+                *(superlatives.search(self.text, self._owners) if best else ()),
+            )
+            usable = (one for one in found if slots.takes(self.text, one[0].start(), one[0].end(), mine))
+            if (one := next(usable, None)) is None or (name := self._stand_in(one[1])) is None:
                 return
             self.folds += 1
-            self.text = self.text[: found.start()] + name + self.text[found.end() :]
+            self.text = self.text[: one[0].start()] + name + self.text[one[0].end() :]
+
+    def _relations(self, mine: str, relations: Mapping[str, str], verbs: Mapping[str, str]) -> Iterator[tuple[re.Match[str], Any]]:
+        """Phrases that are one name in other words, and what each stands for."""
+        owned = rf"(?P<of>{any_of(relations)})"
+        for pattern in (rf"\b(?P<name>{mine})'s {owned}\b", rf"\bthe {owned} (?:of|given for) (?P<name>{mine})\b(?!'s)"):
+            for found in re.finditer(pattern, self.text, re.IGNORECASE):
+                yield found, Tree("related", (self._owners[found["name"]], relations[key_of(found["of"])]))
+        for found in re.finditer(rf"\b{_WHO} (?P<of>{any_of(verbs)}) (?P<name>{mine})\b(?!'s)", self.text):
+            yield found, Tree("related", (self._owners[found["name"]], verbs[found["of"]]))
+        for found in re.finditer(rf"\((?P<name>{mine})\)", self.text):
+            yield found, self._owners[found["name"]]
 
     def _shorten_lists(self) -> None:
-        mine = _any_of(self._owners)
+        mine = any_of(self._owners)
         for found in re.finditer(rf"\b({mine})(, ({mine})){{{_LONG - 2},}} (and|or) ({mine})\b", self.text):
             items = re.findall(rf"\b(?:{mine})\b", found[0])
             for before, name in pairwise(items[1 : len(items) - (_LONG - 2)]):
@@ -161,14 +168,12 @@ class _Best:
     def __init__(self, attributes: Mapping[str, str], names: Names) -> None:
         self._attributes = attributes
         self._vocabulary = names.vocabulary
-        asking = {word for said in names.vocabulary.asking.values() for word in said}
-        self._asked = re.compile(rf"\b({_any_of({*attributes, *names.relations, *asking})})", re.IGNORECASE)
 
-    def search(self, text: str, owners: Mapping[str, Any]) -> tuple[re.Match[str], Tree] | None:
-        name = rf"(?:{_any_of(owners)})"
+    def search(self, text: str, owners: Mapping[str, Any]) -> Iterator[tuple[re.Match[str], Tree]]:
+        name = rf"(?:{any_of(owners)})"
         listed = rf"(?P<list>{name}(?:, {name})* (?:and|or) {name})\b(?!'s)"
         most = r"(?P<most>\w+est|(?:most|least) \w+)"
-        has = rf"(?P<most>\w+est|least) (?P<at>{_any_of(self._attributes)})"
+        has = rf"(?P<most>\w+est|least) (?P<at>{any_of(self._attributes)})"
         for pattern in (
             rf"\bwhichever is the {most} of {listed}",
             rf"(?<!ich is )(?<!ichever is )\bthe {most}(?: one)? (?:of|among|out of) {listed}",
@@ -179,11 +184,8 @@ class _Best:
             rf"\bthe one (?:with|that has) the {has} (?:among|of|out of) {listed}",
         ):
             for found in re.finditer(pattern, text):
-                if not self._asked.search(text[: found.start()] + text[found.end() :]):
-                    continue  # it is all that the question asks for
                 if tree := self._tree(found, [owners[item] for item in re.findall(rf"\b{name}\b", found["list"])]):
-                    return found, tree
-        return None
+                    yield found, tree
 
     def _tree(self, found: re.Match[str], items: Sequence[Any]) -> Tree | None:
         words = words_of(found["most"])
@@ -195,10 +197,6 @@ class _Best:
         if len(meant) != 1 or len(tools) != 1:
             return None
         return Tree(tools[0], (tuple(items), tuple(Tree("lookup", (item, meant[0])) for item in items)))
-
-
-def _any_of(words: Iterable[str]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) or "(?!)"
 
 
 def _replaced(value: Any, by: Mapping[str, Any], numbers: Mapping[float, Any] = MappingProxyType({})) -> Any:

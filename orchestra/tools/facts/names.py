@@ -71,9 +71,12 @@ class Names:
                 self._known[folded(form)] = Known("attribute", attribute)
         for entity in facts.entities:
             self._known[folded(entity)] = Known("name", entity)
-        self.attributes = frozenset(key_of(attribute) for _, attribute, value in facts.rows() if not isinstance(value, str))
-        """By their keys, as the next: what is a number, and what is another entity."""
-        self.relations = frozenset(key_of(attribute) for _, attribute, value in facts.rows() if isinstance(value, str))
+        numbers = [attribute for _, attribute, value in facts.rows() if not isinstance(value, str)]
+        others = [attribute for _, attribute, value in facts.rows() if isinstance(value, str)]
+        self.attributes_named, self.relations_named = tuple(dict.fromkeys(numbers)), tuple(dict.fromkeys(others))
+        """As the table has them: what is a number, and what is another entity."""
+        self.attributes, self.relations = (frozenset(map(key_of, some)) for some in (self.attributes_named, self.relations_named))
+        """By their keys."""
         self._exact = {key_of(entity): Known("name", entity) for entity in facts.entities}
         self._edged: dict[str, list[tuple[str, str, Known]]] = {}
         """Names that begin or end with neither a letter nor a digit, by their words: what stands before and behind these."""

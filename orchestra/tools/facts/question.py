@@ -12,33 +12,24 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from itertools import chain
 
 from ...errors import PlanError, ToolError
 from ...plan.node import ToolCall
 from ...plan.plan import Plan
-from ...plan.ref import Ref
-from .names import DIRECTED, Known, Names, folded, numbers_in, words_of
+from .calls import texts_in, unused, wrong_pairs
+from .mentions import Mentions
+from .names import DIRECTED, Names, folded, words_of
+from .parts import Parts
 from .quantities import units_of
-from .reading import ANSWERS, said, tangled, tree_of
+from .reading import ANSWERS, Tree, said, tangled, tree_of
 from .sense import Sense
 from .table import key_of
 
 LONGEST = 1_000
 """Characters of a question: a small planner's context has a few hundred tokens."""
 _LISTED = 5
-_GAP = re.compile(r"[\s-]*")
 _SHARE = re.compile(r"\b\d[\d,.]*\s*(?:percent\b|%)", re.IGNORECASE)
-_SAID = {
-    2: ("twice", "double", "two", "half"),
-    3: ("three", "triple", "third"),
-    4: ("four", "fourth", "quarter"),
-    5: ("five", "fifth"),
-    10: ("ten", "tenth"),
-}
-"""Numbers that are written in letters."""
-
 _OTHERWISE = {"shorter": "lower", "shortest": "lowest"}
 """Of what has a height and no length."""
 _ALSO = {"second": (ANSWERS,)}
@@ -84,66 +75,49 @@ class Question:
             return f"{listed} {are} neither in the table of facts nor among the words that this planner knows{meant}"
         if found := _SHARE.search(self.text):
             return f"{found[0]!r} is a share, with which this planner cannot reckon: say it as a factor, such as 'times 0.1' for 10 percent"
-        if not self._of("name") and not self._numbers:
+        if not self._mentions.of("name") and not self._mentions.numbers:
             return "the question names nothing that is in the table of facts"
         return None
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it says a name twice. Which of the two a plan's call is about is not seen."""
+        names = map(key_of, self._mentions.of("name"))
+        return any(len(self._mentions.places[name]) > 1 for name in names)
 
     def misfit(self, plan: Plan) -> str | None:
         """What is wrong with a plan as an answer to this question, though it can be run; None when nothing is."""
         try:
-            units = units_of(plan, self._measures)
+            units = units_of(plan, self._mentions.measures)
         except PlanError as error:
             return str(error)
         calls = [node for node in plan.nodes if isinstance(node, ToolCall)]
         reasons = (
             *self._wrong_names(calls),
-            *self._wrong_numbers(calls),
+            *self._mentions.misused(_numbers_said(tree_of(plan))),
             *self._wrong_units(calls, units),
             *self._wrong_tools(calls),
             *self._wrong_lookups(calls),
-            *_wrong_pairs(plan),
-            *_unused(plan),
+            *wrong_pairs(plan),
+            *unused(plan),
         )
         return next(iter(reasons), None) or self._misread(plan)
 
     def _misread(self, plan: Plan) -> str | None:
         """How a plan stands against the order and the number of the question's words."""
-        tree = tree_of(plan)
-        places = self._places
+        tree, mentions = tree_of(plan), self._mentions
         asked = said(tree)
-        for text, found in places.items():
+        for text, found in mentions.places.items():
             if asked[text] != len(found) and (text in asked or text not in self._names.attributes):
                 return f"it asks for {text} {asked[text]} times, which the question names {len(found)} times"
-        if why := tangled(tree, places) or next(self._unheard(plan), None):
+        if why := tangled(tree, mentions.places) or next(self._unheard(plan), None):
             return why
-        spelled = {float(number) for number, words in _SAID.items() if any(self._heard[word] for word in words)}
-        numbers = {number: [at for at, one in self._placed_numbers if one == number] for number in {*self._numbers} - spelled}
-        return next(Sense(self.text, self._words, places, numbers, self._names.vocabulary).against(tree), None)
-
-    @cached_property
-    def _places(self) -> Mapping[str, Sequence[int]]:
-        """Where each name, attribute and relation is said, by its key."""
-        places: dict[str, list[int]] = {}
-        for begin, _, known in self._words:
-            if known is not None and known.kind != "unit":
-                places.setdefault(key_of(known.name), []).append(begin)
-        words = [(begin, self.text[begin:end].casefold()) for begin, end, known in self._words if known is None]
-        for asked, verbs in self._names.vocabulary.asking.items():
-            if found := [begin for begin, word in words if word in verbs and asked in self._names.relations]:
-                places[asked] = sorted([*places.get(asked, ()), *found])
-        return places
-
-    @cached_property
-    def _heard(self) -> Counter[str]:
-        """How often each word is said that is no name; "many times" is one where the planner's card knows it."""
-        words = ["" if known else self.text[begin:end].casefold() for begin, end, known in self._words]
-        two = {sign for signs in self._names.vocabulary.signs.values() for sign in signs if " " in sign}
-        pairs = ((f"{before} {word}", word) for before, word in pairwise(["", *words]))
-        return Counter(both if both in two else word for both, word in pairs)
+        vocabulary = self._names.vocabulary
+        return next(chain(Parts(mentions, vocabulary).against(tree), Sense(mentions, vocabulary).against(tree)), None)
 
     def _unheard(self, plan: Plan) -> Iterator[str]:
         """Words that stand for one tool, of which the plan makes no use, and tools that are called more often than they are asked for."""
-        heard = self._heard
+        heard = self._mentions.heard
         called = Counter(node.tool for node in plan.nodes if isinstance(node, ToolCall))
         called[ANSWERS] = isinstance(plan.output, list)
         signs, directions = self._names.vocabulary.signs, self._names.vocabulary.directions
@@ -161,8 +135,8 @@ class Question:
             yield f"it makes nothing of the word {compared!r}"
 
     def _wrong_names(self, calls: Sequence[ToolCall]) -> Iterator[str]:
-        named = {key_of(name): name for name in self._of("name")}
-        attributes = set(self._of("attribute"))
+        named = {key_of(name): name for name in self._mentions.of("name")}
+        attributes = set(self._mentions.of("attribute"))
         said = set(words_of(self.text))
         asked: set[str] = set()
         for call in calls:
@@ -170,7 +144,7 @@ class Question:
             attribute = call.arguments.get(what) if what else None
             if isinstance(attribute, str) and not self._asks_for(attribute, attributes, said):
                 yield f"it asks for the {attribute}, of which the question says nothing"
-            for name in _texts(call.arguments.get("entity"), call.arguments.get("names")):
+            for name in texts_in(call.arguments.get("entity"), call.arguments.get("names")):
                 asked.add(key_of(name))
                 if key_of(name) not in named and f" {folded(name)} " not in f" {folded(self.text)} ":
                     yield f"it asks about {name!r}, which the question does not name"
@@ -196,64 +170,33 @@ class Question:
         written = re.search(rf"\b{re.escape(folded(attribute).removesuffix('y'))}(y|s|es|ies)?\b", folded(self.text))
         return key_of(attribute) in attributes or written is not None or not said.isdisjoint(asking)
 
-    def _wrong_numbers(self, calls: Sequence[ToolCall]) -> Iterator[str]:
-        given, used = set(self._numbers), {number for call in calls for number in _numbers(call.arguments)}
-        said = {float(number) for number, words in _SAID.items() if not set(words).isdisjoint(words_of(self.text))}
-        for number in sorted(used - given - said):
-            yield f"it reckons with {number:g}, which is not in the question"
-        for number in sorted(given - used):
-            yield f"it leaves out the number {number:g}"
-
     def _wrong_units(self, calls: Sequence[ToolCall], units: Mapping[str, str | None]) -> Iterator[str]:
         used = {
             text
             for call in calls
             if call.tool == "convert"
-            for text in _texts(call.arguments.get("to"), call.arguments.get("unit"))
+            for text in texts_in(call.arguments.get("to"), call.arguments.get("unit"))
         }
-        for unit in self._of("unit"):
+        for unit in self._mentions.of("unit"):
             if unit not in used and unit not in units.values():
                 yield f"it leaves out the unit {unit}"
 
     def _wrong_tools(self, calls: Sequence[ToolCall]) -> Iterator[str]:
         signs = self._names.vocabulary.signs
         for call in calls:
-            if call.tool in signs and signs[call.tool].isdisjoint(self._heard):
+            if call.tool in signs and signs[call.tool].isdisjoint(self._mentions.heard):
                 yield f"it calls `{call.tool}`, of which the question says nothing"
 
     @cached_property
-    def _words(self) -> list[tuple[int, int, Known | None]]:
-        return list(self._names.found(self.text))
-
-    def _of(self, kind: str) -> list[str]:
-        return list(dict.fromkeys(known.name for _, _, known in self._words if known is not None and known.kind == kind))
-
-    @property
-    def _numbers(self) -> list[float]:
-        """Those in digits that are no part of a name."""
-        return [number for _, number in self._placed_numbers]
-
-    @cached_property
-    def _placed_numbers(self) -> list[tuple[int, float]]:
-        """Where they begin, and what they are."""
-        return [(found.start(), _value(found)) for found in numbers_in(self.text, self._words)]
-
-    @cached_property
-    def _measures(self) -> Mapping[float, str]:
-        """The units of numbers after which one stands: 10 kilometres, two miles."""
-        units = {begin: known.name for begin, _, known in self._words if known is not None and known.kind == "unit"}
-        ends = {found.end(): _value(found) for found in numbers_in(self.text, self._words)}
-        spelled = {word: float(number) for number, words in _SAID.items() for word in words}
-        ends |= {end: spelled[word] for begin, end, _ in self._words if (word := self.text[begin:end].casefold()) in spelled}
-        gaps = [(number, _GAP.match(self.text, end)) for end, number in ends.items()]
-        return {number: units[gap.end()] for number, gap in gaps if gap is not None and gap.end() in units}
+    def _mentions(self) -> Mentions:
+        return Mentions(self.text, self._names)
 
     @property
     def _unknown(self) -> list[str]:
         """Words that nobody knows, those that stand together as one."""
         words = self._names.vocabulary.words
         runs: list[tuple[int, int]] = []
-        for begin, end, known in self._words:
+        for begin, end, known in self._mentions.words:
             word = self.text[begin:end]
             if not words or known is not None or word.isdecimal() or word.casefold() in words:
                 continue
@@ -281,47 +224,5 @@ class Question:
         return text + self.text[at:]
 
 
-def _value(found: re.Match[str]) -> float:
-    return float(found[0].replace(",", ""))
-
-
-def _wrong_pairs(plan: Plan) -> Iterator[str]:
-    """The best of several names is found by their own numbers, not by each other's."""
-    for call in plan.nodes:
-        if not isinstance(call, ToolCall) or call.tool not in ("argmax", "argmin"):
-            continue
-        names, numbers = call.arguments.get("names"), call.arguments.get("numbers")
-        if isinstance(names, list) and isinstance(numbers, list) and len(names) != len(numbers):
-            yield f"it compares {len(names)} names by {len(numbers)} numbers"
-        for name, number in zip(names, numbers, strict=False) if isinstance(names, list) and isinstance(numbers, list) else ():
-            source = plan.by_id.get(number.node) if isinstance(number, Ref) else None
-            if isinstance(source, ToolCall) and source.tool == "lookup" and not _same(source.arguments.get("entity"), name):
-                yield f"it takes a number of {source.arguments.get('entity')} for one of {name}"
-
-
-def _same(one: Any, other: Any) -> bool:
-    return key_of(one) == key_of(other) if isinstance(one, str) and isinstance(other, str) else bool(one == other)
-
-
-def _unused(plan: Plan) -> Iterator[str]:
-    if unused := [node for node in plan.sinks if node not in plan.returned]:
-        yield f"nothing uses what node {unused[0]} finds"
-
-
-def _texts(*values: Any) -> Iterator[str]:
-    for value in values:
-        yield from [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
-
-
-def _numbers(value: Any) -> Iterator[float]:
-    match value:
-        case bool():
-            return
-        case int() | float():
-            yield float(value)
-        case list():
-            for item in value:
-                yield from _numbers(item)
-        case dict():
-            for item in value.values():
-                yield from _numbers(item)
+def _numbers_said(tree: Tree) -> Counter[float]:
+    return Counter({number: often for number, often in said(tree).items() if not isinstance(number, str)})

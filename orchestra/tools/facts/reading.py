@@ -77,9 +77,9 @@ def plan_text(tree: Tree) -> str:
     return "\n".join([*lines, f"{len(numbers) + 1}. join({output})"])
 
 
-def said(tree: Tree) -> Counter[str]:
-    """How often each name and relation has to be said to ask for a tree. Those compared by a number are said once, with it."""
-    counts: Counter[str] = Counter()
+def said(tree: Tree) -> Counter[str | float]:
+    """How often each name, relation and number has to be said to ask for a tree. Those compared by a number are said once, with it."""
+    counts: Counter[str | float] = Counter()
 
     def visit(value: Any) -> None:
         match value:
@@ -97,7 +97,7 @@ def said(tree: Tree) -> Counter[str]:
             case tuple():
                 for item in value:
                     visit(item)
-            case str():
+            case str() | int() | float():
                 counts[value] += 1
 
     visit(tree)
@@ -164,3 +164,11 @@ def tangled(tree: Tree, places: Mapping[str, Sequence[int]]) -> str | None:
 
     *wrong, _ = visit(tree)
     return next((str(reason) for reason in wrong), None)
+
+
+def converted(value: Tree) -> Tree:
+    """What is converted at last."""
+    match value:
+        case Tree("convert", (Tree() as number, *_)):
+            return converted(number)
+    return value
