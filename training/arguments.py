@@ -1,10 +1,15 @@
-"""Types of command-line arguments: numbers with limits, so that a value that cannot work is refused with its name."""
+"""Command-line arguments: numbers with limits, so that a value that cannot work is refused with its name, and what several programs have alike."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
+
+from orchestra.errors import ConfigError
+
+from .run_folder import make_folder
 
 
 def whole(least: int = 1, *, multiple_of: int = 1) -> Callable[[str], int]:
@@ -38,3 +43,20 @@ def number(*, above: float | None = None, least: float | None = None, most: floa
         return value
 
     return read
+
+
+def add_schedule(group: argparse._ArgumentGroup, *, epochs: float, save_every: int) -> None:
+    """How long a program learns from rows, and how often it says and saves something; the defaults are its own."""
+    group.add_argument("--epochs", type=number(above=0), default=epochs)
+    group.add_argument("--steps", type=whole(), help="instead of --epochs")
+    group.add_argument("--seed", type=whole(0), default=0)
+    group.add_argument("--log-every", type=whole(), default=50, help="steps")
+    group.add_argument("--save-every", type=whole(), default=save_every, help="steps between checkpoints")
+
+
+def make_out(parser: argparse.ArgumentParser, out: Path) -> None:
+    """Make the folder of a run, or end the program with its usage where there can be none."""
+    try:
+        make_folder(out)
+    except ConfigError as error:
+        parser.error(str(error))

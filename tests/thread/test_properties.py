@@ -1,45 +1,39 @@
-"""The design's invariants, for models that do anything: exact contexts, a ledger that adds up, nothing left running, budgets kept."""
+"""The design's invariants of either protocol, for models that do anything: exact contexts, a ledger that adds up, nothing left running, budgets kept."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestra.engine import Sampling
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.virtual import run_virtual
-from orchestra.thread import Join, Limits, RunTree, Thread, ledger, run_tree
+from orchestra.thread import Join, RunTree, Thread, ledger
 from orchestra.thread.budget import TokenBudget
 from orchestra.thread.ledger import critical_path
 
-from .toy import APR, PARENT, babbler
+from .toys import APR, JOINS, SEEDS, WEAVER, Toy
 
-SEEDS = st.integers(0, 10**6)
-JOINS = st.sampled_from(["all", "first"])
-
-
-def run(seed: int, join: Join, *, depth: int = 2, tree_tokens: int | None = None) -> tuple[ScriptedEngine, RunTree]:
-    engine = ScriptedEngine(babbler(seed), seconds_per_token=1.0, cache_block=4)
-    limits = Limits(window=60, max_depth=depth, max_children=3, max_forks=3, tree_tokens=tree_tokens)
-    tree = run_virtual(run_tree(engine, APR, [PARENT, 20, 21], sampling=Sampling(max_tokens=50), limits=limits, join=join))
-    return engine, tree
+of_either = pytest.mark.parametrize("toy", [APR, WEAVER], ids=["apr", "weaver"])
 
 
-@given(SEEDS, JOINS)
-def test_every_sampled_token_is_recorded_once_under_the_context_that_the_engine_saw(seed: int, join: Join) -> None:
-    engine, tree = run(seed, join)
+@of_either
+@given(seed=SEEDS, join=JOINS)
+def test_every_sampled_token_is_recorded_once_under_the_context_that_the_engine_saw(toy: Toy, seed: int, join: Join) -> None:
+    engine, tree = toy.run(seed, join)
     sent = Counter((tuple(request.prompt), tuple(completion.token_ids), completion.finish) for request, completion in engine.log)
     recorded = Counter((tuple(context), tuple(completion.token_ids), completion.finish) for context, completion in tree.requests())
     assert sent == recorded
     assert all(completion.logprobs is not None for _, completion in tree.requests())
 
 
-@given(SEEDS, JOINS)
-def test_the_ledger_adds_up_to_what_the_engine_reports(seed: int, join: Join) -> None:
-    engine, tree = run(seed, join)
+@of_either
+@given(seed=SEEDS, join=JOINS)
+def test_the_ledger_adds_up_to_what_the_engine_reports(toy: Toy, seed: int, join: Join) -> None:
+    engine, tree = toy.run(seed, join)
     account = ledger(tree)
     assert account.work == sum(len(completion.token_ids) for _, completion in engine.log)
     assert account.requests == len(engine.log)
@@ -50,31 +44,35 @@ def test_the_ledger_adds_up_to_what_the_engine_reports(seed: int, join: Join) ->
     assert account.span <= account.work
 
 
-@given(SEEDS, JOINS)
-def test_span_is_the_time_that_a_run_takes_at_one_second_a_token(seed: int, join: Join) -> None:
-    _, tree = run(seed, join)
+@of_either
+@given(seed=SEEDS, join=JOINS)
+def test_span_is_the_time_that_a_run_takes_at_one_second_a_token(toy: Toy, seed: int, join: Join) -> None:
+    _, tree = toy.run(seed, join)
     account = ledger(tree)
     assert account.wall_seconds == account.span
     assert sum(len(segment.token_ids) for _, segment in critical_path(tree.root)) == account.span
 
 
-@given(SEEDS, JOINS)
-def test_every_thread_of_a_finished_run_has_ended_inside_it(seed: int, join: Join) -> None:
-    _, tree = run(seed, join)
+@of_either
+@given(seed=SEEDS, join=JOINS)
+def test_every_thread_of_a_finished_run_has_ended_inside_it(toy: Toy, seed: int, join: Join) -> None:
+    _, tree = toy.run(seed, join)
     assert tree.finished is not None
     for thread in tree.threads:
         assert thread.status != "running"
         assert thread.finished is not None and tree.started <= thread.finished <= tree.finished
 
 
-@given(SEEDS, JOINS, st.floats(0.1, 80))
+@of_either
+@given(seed=SEEDS, join=JOINS, moment=st.floats(0.1, 80))
 @settings(max_examples=60)
-def test_cancelling_at_any_moment_leaves_no_task_no_request_and_forgets_no_token(seed: int, join: Join, moment: float) -> None:
-    engine = ScriptedEngine(babbler(seed), seconds_per_token=1.0)
-    limits = Limits(window=60, max_depth=2, max_children=3, max_forks=3, seconds=moment)
+def test_cancelling_at_any_moment_leaves_no_task_no_request_and_forgets_no_token(
+    toy: Toy, seed: int, join: Join, moment: float
+) -> None:
+    engine = ScriptedEngine(toy.babbler(seed), seconds_per_token=1.0)
 
     async def main() -> RunTree:
-        tree = await run_tree(engine, APR, [PARENT, 20], sampling=Sampling(max_tokens=50), limits=limits, join=join)
+        tree = await toy.tree(engine, join, toy.limits(seconds=moment))
         assert await engine.running() == 0
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return tree
@@ -84,9 +82,10 @@ def test_cancelling_at_any_moment_leaves_no_task_no_request_and_forgets_no_token
     assert all(thread.status != "running" for thread in tree.threads)
 
 
-@given(SEEDS, JOINS, st.integers(1, 120))
-def test_a_tree_never_samples_more_than_its_budget(seed: int, join: Join, cap: int) -> None:
-    _, tree = run(seed, join, tree_tokens=cap)
+@of_either
+@given(seed=SEEDS, join=JOINS, cap=st.integers(1, 120))
+def test_a_tree_never_samples_more_than_its_budget(toy: Toy, seed: int, join: Join, cap: int) -> None:
+    _, tree = toy.run(seed, join, tree_tokens=cap)
     assert ledger(tree).work <= cap
 
 

@@ -65,6 +65,7 @@ SPECIAL = {
         leaves=("start/training.json", "serial/training.json", "fork/training.json"),
     ),
     "async_grpo": Recipe(needs=("trl", "datasets", "accelerate")),
+    "sft_two_gpus": Recipe(metrics={run: LEARNED | {"tokens"} for run in ("1", "2")}, leaves=("two-gpus.json",)),
     "judge": Recipe(
         sizes={"LENGTHS": "6", "RESAMPLES": "3"},
         pool=True,

@@ -26,6 +26,9 @@ from safetensors.torch import load_file
 from orchestra.countdown.model import read_card
 from orchestra.errors import ConfigError
 
+TWO = [sys.executable, *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "orchestra.training.sft"]]
+ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -59,19 +62,7 @@ def test_a_batch_in_parts_trains_as_the_whole_one_does(data: Path) -> None:
 
 def test_two_processes_train_as_one_does(data: Path) -> None:
     sft.train(sft.parse(arguments(data, "one")))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "orchestra.training.sft",
-    ]
-    done = subprocess.run(
-        [*command, *arguments(data, "two")], env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*TWO, *arguments(data, "two")], env=ALONE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert losses(data / "two") == pytest.approx(losses(data / "one"), abs=2e-4)
     one, two = weights(data / "one"), weights(data / "two")
@@ -87,6 +78,20 @@ def test_a_run_goes_on_from_a_model_and_widens_its_context(data: Path) -> None:
     assert losses(data / "second")[0] < losses(data / "first")[0]
     assert json.loads((data / "second" / "config.json").read_text())["max_position_embeddings"] == 128
     assert read_card(data / "second").sizes == (3, 4)
+
+
+def test_ctrl_c_saves_a_checkpoint_of_several_processes_at_a_step_that_they_agree_on(data: Path) -> None:
+    many = [*arguments(data, "two"), "--steps", "100000", "--log-every", "1"]
+    with subprocess.Popen([*TWO, *many], env=ALONE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if '"step": 1,' in line:
+                running.send_signal(signal.SIGINT)
+                break
+        said = running.stderr.read()
+    assert "stopped after" in said, said
+    saved = torch.load(data / "two" / "checkpoint.pt", weights_only=True)["progress"]["step"]
+    assert saved > 0 and saved % sft.AGREE_EVERY == 0
 
 
 def test_a_model_of_another_tokenizer_or_a_damaged_one_is_refused(data: Path) -> None:

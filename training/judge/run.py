@@ -34,10 +34,10 @@ from orchestra.sample.judges.classifier import padded, probabilities
 from orchestra.sample.judges.reading import ASKED
 from orchestra.sample.pool import Pool, PooledProblem
 
-from ..arguments import number, whole
+from ..arguments import add_schedule, make_out, number, whole
 from ..checkpoint import METRICS, Checkpoint, Interrupted, heeding_ctrl_c
 from ..memory import first_line, ran_out
-from ..run_folder import FACTS, as_json, claim, finished, make_folder, replace_text
+from ..run_folder import FACTS, as_json, claim, finished, replace_text
 from ..sft.run import learning_rate
 from ..versions import check_versions
 from .focal_loss import focal_loss
@@ -228,11 +228,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     optimisation.add_argument("--warmup", type=whole(0), default=100, help="steps")
     optimisation.add_argument("--weight-decay", type=number(least=0), default=0.01)
     optimisation.add_argument("--batch", type=whole(), default=64, help="questions")
-    optimisation.add_argument("--epochs", type=number(above=0), default=2.0)
-    optimisation.add_argument("--steps", type=whole(), help="instead of --epochs")
-    optimisation.add_argument("--seed", type=whole(0), default=0)
-    optimisation.add_argument("--log-every", type=whole(), default=50, help="steps")
-    optimisation.add_argument("--save-every", type=whole(), default=500, help="steps between checkpoints")
+    add_schedule(optimisation, epochs=2.0, save_every=500)
     args = parser.parse_args(argv)
     if not 0 < args.held_out < 1:
         parser.error(f"--held-out is a share between 0 and 1, got {args.held_out}")
@@ -240,10 +236,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--fold {args.fold} of --held-out {args.held_out} begins beyond the last problem: count folds from 0")
     if args.vocabulary and (args.init or args.vocabulary < SMALLEST_VOCABULARY):
         parser.error(f"--vocabulary is for a model from scratch (no --init), of {SMALLEST_VOCABULARY} tokens at least, or 0")
-    try:
-        make_folder(args.out)
-    except ConfigError as error:
-        parser.error(str(error))
+    make_out(parser, args.out)
     return args
 
 

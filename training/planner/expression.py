@@ -39,7 +39,10 @@ class Call:
 
 
 def plan_of(task: Call) -> str:
-    """The shortest plan, in LLMCompiler's text: positional arguments, operands first, no call twice."""
+    """The shortest plan, in LLMCompiler's text: positional arguments, operands first, no call twice.
+
+    Whatever a list is for, each item is followed by what is looked up of it, so that one walk along the question's list writes it.
+    """
     numbers: dict[Call, int] = {}
     lines: list[str] = []
 
@@ -47,9 +50,10 @@ def plan_of(task: Call) -> str:
         match value:
             case Call():
                 if value not in numbers:
-                    arguments = ", ".join([written(argument) for argument in value.arguments])
+                    order = -1 if value.tool in ("argmax", "argmin") else 1  # their numbers ask for the items before them
+                    arguments = [written(argument) for argument in value.arguments[::order]]
                     numbers[value] = len(numbers) + 1
-                    lines.append(f"{numbers[value]}. {value.tool}({arguments})")
+                    lines.append(f"{numbers[value]}. {value.tool}({', '.join(arguments[::order])})")
                 return f"${numbers[value]}"
             case tuple():
                 return f"[{', '.join([written(item) for item in value])}]"

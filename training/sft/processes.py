@@ -28,8 +28,16 @@ class Processes:
         """Whether this is the one that writes."""
         return self.rank == 0
 
+    def any(self, here: bool) -> bool:
+        """Whether it is so in one of them. All must ask at the same step; the CPU waits for the device."""
+        if self.size == 1:
+            return here
+        found = torch.tensor(float(here), device=self.device)  # NCCL takes tensors on GPUs alone
+        dist.all_reduce(found)
+        return bool(found.item())
+
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each by its sum over all processes."""
+        """Replace each by its sum over all processes. They must lie on the device."""
         if self.size == 1:
             return
         together = torch.cat([tensor.flatten() for tensor in tensors])
@@ -52,9 +60,13 @@ def joined() -> Iterator[Processes]:
         raise ConfigError(
             f"process {local} of this machine has no GPU, there are {torch.cuda.device_count()}: lower --nproc-per-node of torchrun"
         )
+    device = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:
-        torch.cuda.set_device(local)
-    dist.init_process_group("nccl" if cuda else "gloo")
-    yield Processes(rank, size, torch.device("cuda", local) if cuda else torch.device("cpu"))
+        torch.cuda.set_device(device)
+    # With its device NCCL connects here, and what it cannot do shows before the model is compiled, not at the first step.
+    dist.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    processes = Processes(rank, size, device)
+    yield processes
     # Not after an error: NCCL would wait here for processes that wait for this one; its exit makes torchrun end them.
+    processes.any(False)  # the first still writes the model: who leaves early would close connections that it holds
     dist.destroy_process_group()

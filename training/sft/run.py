@@ -14,7 +14,7 @@ results blocks, which we inject, are never trained. Every demonstration sees onl
 inference. Weights are kept in fp32, the forward pass runs in bf16 on a GPU, the saved model is bf16.
 
 A run that is started again with the same arguments goes on from its last checkpoint, or says that it is at its end; the number of
-processes may change. Ctrl-C saves a checkpoint first where there is one process. OUT gets
+processes may change. Ctrl-C saves a checkpoint first, in several processes within ten steps (torchrun ends them after 30 s). OUT gets
 `metrics.jsonl` on the way and `training.json` at the end: arguments, data size, seconds and loss curve; the numbers of the shipped
 model are in its folder. A loss that is no number ends the run, with the rows that led to it in `nan-batch.npz`.
 
@@ -40,10 +40,10 @@ from transformers.utils import logging as transformers_logging
 
 from orchestra.errors import ConfigError
 
-from ..arguments import number, whole
+from ..arguments import add_schedule, make_out, number, whole
 from ..checkpoint import Interrupted, heeding_ctrl_c
 from ..memory import first_line, ran_out
-from ..run_folder import FACTS, as_json, claim, finished, forget_after, make_folder, replace_text
+from ..run_folder import FACTS, as_json, claim, finished, forget_after, replace_text
 from ..versions import check_versions
 from .card import card_of
 from .checkpoint import CHECKPOINT, Progress, load_checkpoint, report, save_checkpoint
@@ -53,6 +53,8 @@ from .model import build_model, loss_of, make_optimizer, save_model
 from .processes import Processes, joined
 
 NAN_BATCH = "nan-batch.npz"
+AGREE_EVERY = 10
+"""Steps after which several processes ask each other for Ctrl-C: the CPU waits for the GPU then."""
 NOT_OF_THE_RUN = ("out", "validation", "log_every", "save_every", "accumulate")
 """Arguments that may change when a run goes on: they change nothing that it computes, but for rounding."""
 
@@ -71,11 +73,8 @@ def train(args: argparse.Namespace) -> Progress:
     Ctrl-C.
     """
     try:
-        with joined() as processes:
-            if processes.size > 1:  # they would hear Ctrl-C at different steps
-                return _train(args, processes, ())
-            with heeding_ctrl_c() as heard:
-                return _train(args, processes, heard)
+        with joined() as processes, heeding_ctrl_c() as heard:
+            return _train(args, processes, heard)
     except RuntimeError as error:
         if not ran_out(error):
             raise
@@ -143,7 +142,9 @@ def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]
         progress.tokens += batch.num_tokens
         last = progress.step == steps
         logs = progress.step % args.log_every == 0 or last
-        saves = (progress.step % args.save_every == 0 or bool(heard)) and not last
+        # Several hear it at different steps, and must agree on one.
+        stops = (processes.size == 1 or progress.step % AGREE_EVERY == 0) and processes.any(bool(heard))
+        saves = (progress.step % args.save_every == 0 or stops) and not last
         if logs or saves:
             _stop_at_nan(norms, rows, progress.step, args.out, processes)
         if logs:
@@ -155,14 +156,15 @@ def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]
             progress.curve.append(entry)
             if processes.first:
                 norm = torch.stack(norms).max().item()
-                report(args.out, {**entry, "gradient_norm": round(norm, 4), "seconds": round(progress.seconds, 1)})
+                report(args.out, {**entry, "gradient_norm": round(norm, 4), "seconds": round(progress.seconds, 3)})
             speed = f"{progress.seconds:.0f} s, {progress.tokens / progress.seconds / 1e3:.0f}k tok/s"
             _say(processes, f"{json.dumps(entry)}  {speed}")
             running, norms = torch.zeros((), device=device), []
         if saves and processes.first:
             progress.seconds = time.monotonic() - started
             save_checkpoint(args.out, model, optimizer, progress, arguments)
-        if heard and not last:
+        if stops and not last:
+            processes.any(True)  # the first may still save, and torchrun ends it when another has left
             raise Interrupted(f"stopped after {progress.step} of {steps} steps: the same command goes on from here")
     if processes.first:
         save_model(model, language, args.out)
@@ -247,11 +249,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     optimisation.add_argument("--weight-decay", type=number(least=0), default=0.05)
     optimisation.add_argument("--batch-tokens", type=whole(), default=131_072, help="of all processes together")
     optimisation.add_argument("--accumulate", type=whole(), default=1, help="parts of a batch, for less memory")
-    optimisation.add_argument("--epochs", type=number(above=0), default=1.0)
-    optimisation.add_argument("--steps", type=whole(), help="instead of --epochs")
-    optimisation.add_argument("--seed", type=whole(0), default=0)
-    optimisation.add_argument("--log-every", type=whole(), default=50, help="steps")
-    optimisation.add_argument("--save-every", type=whole(), default=1_000, help="steps between checkpoints")
+    add_schedule(optimisation, epochs=1.0, save_every=1_000)
     args = parser.parse_args(argv)
     shaped = [name for name in ("hidden", "layers", "intermediate") if getattr(args, name) is not None]
     if args.init and shaped:
@@ -260,10 +258,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error("--init and --out are the same folder: give another --out")
     if not args.init:
         args.hidden, args.layers = args.hidden or 384, args.layers or 8
-    try:
-        make_folder(args.out)
-    except ConfigError as error:
-        parser.error(str(error))
+    make_out(parser, args.out)
     return args
 
 

@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from orchestra.training import packing
+from orchestra.training.packing import Demonstration, pack
 from orchestra.training.planner import data
+from orchestra.training.planner.check import Checker
 from orchestra.training.planner.task import PlanningTask
 from tokenizers import Tokenizer
 
@@ -28,6 +32,28 @@ def test_rows_hold_whole_demonstrations_and_train_plans_only(tmp_path: Path) -> 
     written = tokenizer.decode(rows.token_ids[0][inside & rows.trained[0]].tolist())
     assert written.startswith("1. ") and "join(" in written
     assert tokenizer.decode(rows.token_ids[0][inside & ~rows.trained[0]].tolist()).startswith("Task: ")
+
+
+@given(st.lists(st.tuples(st.integers(1, 10), st.integers(1, 10)), min_size=1))
+def test_demonstrations_are_ordered_so_that_no_two_rows_could_be_one(sizes: list[tuple[int, int]]) -> None:
+    given = [Demonstration((place,) * prompt, (place,) * target) for place, (prompt, target) in enumerate(sizes)]
+    ordered = data.dense(given, width=20)
+    assert sorted(ordered, key=lambda one: one.prompt[0]) == given
+    filled = sorted((pack(ordered, width=20).document > 0).sum(axis=1).tolist())
+    assert len(filled) == 1 or filled[0] + filled[1] > 20
+
+
+def test_of_many_plans_one_in_so_many_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = list[str]()
+
+    async def noted(_: Checker, task: PlanningTask) -> None:
+        run.append(task.task)
+
+    monkeypatch.setattr(Checker, "check", noted)
+    for every, counted in ((1, 50), (7, 8)):
+        run.clear()
+        found = data.write_shard(tmp_path / "tasks-0000.jsonl", "train", 0, 50, None, every)
+        assert (found.checked, len(run), found.tasks) == (counted, counted, 50)
 
 
 def test_shards_that_are_there_stay(tmp_path: Path) -> None:

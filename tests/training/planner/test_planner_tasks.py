@@ -65,6 +65,18 @@ def test_a_plan_puts_operands_first_and_calls_nothing_twice() -> None:
     ]
 
 
+def test_what_is_looked_up_of_an_item_follows_it_in_every_list() -> None:
+    boss = Call("related", ("A", "boss"))
+    heights = (Call("lookup", (boss, "height")), height("B"))
+    first = ['1. related("A", "boss")', '2. lookup($1, "height")', '3. lookup("B", "height")']
+    assert plan_of(Call("mean", (heights,))).splitlines() == [*first, "4. mean([$2, $3])", "5. join($4)"]
+    assert plan_of(Call("argmax", ((boss, "B"), heights))).splitlines() == [
+        *first,
+        '4. argmax([$1, "B"], [$2, $3])',
+        "5. join($4)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -163,7 +175,7 @@ def test_the_same_words_never_ask_for_two_plans() -> None:
     for text, plan in map(masked, made("train", 5_000)):
         again += text in plans
         assert plans.setdefault(text, plan) == plan, text
-    assert again > 50
+    assert again > 30
 
 
 def test_a_task_survives_its_file() -> None:
