@@ -269,6 +269,13 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
     group.add_argument(
         "--child-beam", type=count, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
     )
+    group.add_argument(
+        "--depth",
+        type=count,
+        default=2,
+        metavar="N",
+        help="generations of threads below the root; from 2 on children fork, too, if the model was trained to (default: 2)",
+    )
     group.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")

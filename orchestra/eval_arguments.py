@@ -109,6 +109,13 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         help="successors at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
     )
     countdown.add_argument("--child-beam", type=count, default=12, metavar="N", help="successors below it (default: 12)")
+    countdown.add_argument(
+        "--depth",
+        type=count,
+        default=2,
+        metavar="N",
+        help="generations of threads below the root; from 2 on children fork, too, if the model was trained to (default: 2)",
+    )
     countdown.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
 
 

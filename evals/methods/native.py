@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestra.countdown.attempt import CHILD_BEAM, Setup, label
 from orchestra.countdown.attempt import Method as Search
-from orchestra.countdown.attempt import Setup, label
+from orchestra.countdown.notation import FREE
 from orchestra.countdown.setup import Host, host_from
 from orchestra.countdown.source import check_needs
 from orchestra.errors import ConfigError
@@ -47,13 +48,13 @@ def native_way(args: argparse.Namespace) -> Way:
         argparse.Namespace(engine=args.engine, model=Path(args.model) if args.model is not None else None),
         max_requests=min(_MOST_REQUESTS, at_once),
         gpu_memory=args.gpu_memory,
+        window=setup.effective_window,
     )
     host.check_setup(setup)
-    threads = setup.threads + (setup.method != "serial")
     return Way(
         label=_label(setup, args.policy),
         settings=settings_of(host, setup, policy=args.policy, caps=caps),
-        most_tokens=bound(traces * threads * setup.effective_window, policy, caps),
+        most_tokens=bound(traces * _most_threads(setup) * setup.effective_window, policy, caps),
         check=lambda problems: _check(host, problems),
         run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
         needs_mathematics=False,
@@ -61,9 +62,14 @@ def native_way(args: argparse.Namespace) -> Way:
 
 
 def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Caps = _NO_CAPS) -> dict[str, Any]:
-    """What decides the results of a search, for the run's config. Its label goes apart."""
+    """What decides the results of a search, for the run's config. Its label goes apart.
+
+    `depth` is left out where it is the default, so that runs from before it was a setting are resumed by the command that began them: no
+    model of theirs was shown how a child forks.
+    """
+    apart = {"method", "tree_tokens", "seconds"} | ({"depth"} if setup.depth == Setup().depth else set())
     return {
-        **{name: value for name, value in asdict(setup).items() if name not in ("method", "tree_tokens", "seconds")},
+        **{name: value for name, value in asdict(setup).items() if name not in apart},
         "search": setup.method,
         "beam": setup.effective_beam,
         "window": setup.effective_window,
@@ -87,6 +93,7 @@ def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
         join=args.join,
         beam=args.beam,
         child_beam=args.child_beam,
+        depth=args.depth,
         window=args.window,
         temperature=(1.0 if voted else 0.0) if args.temperature is None else args.temperature,
         seed=args.seed,
@@ -94,6 +101,18 @@ def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
         tree_tokens=None if voted else tokens,
         seconds=None if voted else caps.seconds,
     )
+
+
+def _most_threads(setup: Setup) -> int:
+    """Of one search. Children fork only where they choose their widths: no other model was shown how."""
+    if setup.method == "serial":
+        return 1
+    nests = setup.method == "fork" and setup.child_beam == FREE
+    threads, born = 1, setup.threads
+    for _ in range(setup.depth if nests else min(setup.depth, 1)):
+        threads += born
+        born *= CHILD_BEAM  # three numbers lead to no more states
+    return threads
 
 
 def _label(setup: Setup, policy: str | None) -> str:

@@ -2,6 +2,9 @@
 
 `orchestra eval countdown --engine scripted` runs the whole command line on it, with no model and no GPU: an upper bound for a model that
 imitates the search, and a fast fixture for tests.
+
+Where a prompt leaves the widths to it and it knows its window, it forks so that every context fits: a child whose search would not fit
+searches the most promising state itself and calls children of its own for the others, one state each.
 """
 
 from __future__ import annotations
@@ -13,9 +16,17 @@ from .attempt import BEAMS, CHILD_BEAM, WEAVE
 from .problem import Problem
 from .rules import Operation, apply
 
+_PATH = 20
+"""Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
+_ENDS = 3
+"""Both markers of a results block, and `<end>`."""
 
-def answer(prompt: Sequence[int]) -> tuple[int, ...]:
-    """What a perfect model writes after `prompt`: a search, a calling block or outlines, or the final words after what children returned."""
+
+def answer(prompt: Sequence[int], *, window: int | None = None) -> tuple[int, ...]:
+    """What a perfect model writes after `prompt`: a search, a calling block or outlines, or the final words after what children returned.
+
+    `window` is how many tokens a context may hold; it matters only after prompts that leave widths to the player.
+    """
     prompt = tuple(prompt)
     mode, go = prompt[1], prompt.index(notation.GO)
     head = notation.read_numbers(prompt[2 : prompt.index(notation.TARGET)])
@@ -26,13 +37,43 @@ def answer(prompt: Sequence[int]) -> tuple[int, ...]:
     problem = Problem(tuple(numbers), target[0])
     if mode == notation.SERIAL:
         return search.serial(problem, beam=head[0] or BEAMS["serial"]).token_ids
-    if mode == notation.CHILD:
-        return search.child(problem, _called(prompt[end + 1 : go]), beam=head[0] or CHILD_BEAM).token_ids
     if mode == notation.WEAVE:
         return _woven(problem, head[0] or BEAMS["weave"], head[1] or CHILD_BEAM, prompt[go + 1 :])
     if prompt[-1] == notation.RESULTS_END:
         return search.final_answer([_first_path(prompt[go + 1 : -1])])
-    return search.calling_block(search.calls(problem, beam=head[0] or BEAMS["fork"]))
+    room = None if window is None or head[0] else window - len(prompt)
+    if mode == notation.CHILD:
+        return _child(problem, _specs(prompt[end:go]), beam=head[0] or CHILD_BEAM, room=room)
+    return search.calling_block(_fitting(search.calls(problem, beam=head[0] or BEAMS["fork"]), room))
+
+
+def _child(problem: Problem, operations: Sequence[Operation], *, beam: int, room: int | None) -> tuple[int, ...]:
+    """The search below `operations`, or as much of it as leaves room to call for the rest."""
+    alone = search.child(problem, *operations, beam=beam)
+    if room is None or len(alone.token_ids) <= room:
+        return alone.token_ids
+    state = problem.numbers
+    for operation in operations:
+        state = search.state_after(state, operation)
+    moves = [move for move, _ in search.promising(state, problem.target, beam)] if len(state) > 2 else []
+    for looks in (1, 0):
+        own = search.child(problem, *operations, *moves[:looks], beam=beam if looks else 0)
+        if looks and own.path:
+            return own.token_ids
+        called = _fitting(moves[looks:], room - len(own.searched))
+        if called and (len(called) == len(moves) - looks or not looks):
+            return (*own.searched, *search.calling_block(called))
+    return alone.token_ids
+
+
+def _fitting(operations: Sequence[Operation], room: int | None) -> Sequence[Operation]:
+    """The first of `operations` whose calls fit into `room` tokens, with room for an answer once results have replaced them."""
+    if room is None:
+        return operations
+    for number in range(len(operations), 0, -1):
+        if max(len(search.calling_block(operations[:number])), _ENDS + number + 2 * _PATH) <= room:
+            return operations[:number]
+    return []
 
 
 def _woven(problem: Problem, beam: int, child_beam: int, after: Sequence[int]) -> tuple[int, ...]:
@@ -52,6 +93,17 @@ def _woven(problem: Problem, beam: int, child_beam: int, after: Sequence[int]) -
     outlines, numbers = WEAVE.outlines(after[:shown]), notation.read_numbers(after[-1:])
     assert outlines and numbers and 0 < numbers[0] <= len(outlines), notation.text(after)
     return search.thread_words(search.child(problem, _called(outlines[numbers[0] - 1]), beam=child_beam).token_ids)
+
+
+def _specs(calls: Sequence[int]) -> list[Operation]:
+    """What a child's prompt calls it for, one operation a generation."""
+    specs: list[list[int]] = []
+    for token in calls:
+        if token == notation.CALL:
+            specs.append([])
+        else:
+            specs[-1].append(token)
+    return [_called(spec) for spec in specs]
 
 
 def _called(spec: Sequence[int]) -> Operation:

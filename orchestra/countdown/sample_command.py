@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         argparse.Namespace(engine=args.model, model=None if args.model_name is None else Path(args.model_name)),
         max_requests=min(1024, policy.most * setup.threads),
         gpu_memory=args.gpu_memory,
+        window=setup.effective_window,
     )
     host.check_setup(setup)
     host.check([problem])

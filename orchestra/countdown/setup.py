@@ -6,6 +6,7 @@ import argparse
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..engine import Engine
@@ -59,14 +60,18 @@ class Host:
         return digest.hexdigest()[:12]
 
 
-def host_from(args: argparse.Namespace, *, max_requests: int, gpu_memory: float | None = None) -> Host:
-    """Read `--engine` and `--model`. Nothing is started yet. Raises `ConfigError` as `open_engine` does."""
+def host_from(args: argparse.Namespace, *, max_requests: int, gpu_memory: float | None = None, window: int | None = None) -> Host:
+    """Read `--engine` and `--model`. `window` is for the scripted player: what a thread's context may hold. Nothing is started yet.
+
+    Raises `ConfigError` as `open_engine` does.
+    """
     kind: str = choose() if args.engine == "auto" else args.engine
     folder: Path | None = None
     if kind in ("vllm", "transformers"):
         folder = args.model or shipped_model()
         read_card(folder)
-    engine = open_engine(kind, model=folder or args.model, answer=player.answer, max_requests=max_requests, gpu_memory=gpu_memory)
+    answer = partial(player.answer, window=window)
+    engine = open_engine(kind, model=folder or args.model, answer=answer, max_requests=max_requests, gpu_memory=gpu_memory)
     return Host(engine=engine, kind=kind, model=folder, served=str(args.model) if args.model and folder is None else None)
 
 
@@ -77,6 +82,7 @@ def setup_from(args: argparse.Namespace) -> Setup:
         join=args.join,
         beam=args.beam,
         child_beam=args.child_beam,
+        depth=args.depth,
         window=args.window,
         temperature=args.temperature,
         seed=args.sampling_seed,

@@ -54,6 +54,7 @@ class LiveThreads:
         self._lanes: dict[int, _Lane] = {}
         self._live: Live | None = None
         self._drawn = 0.0
+        self._widest_id = 6
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -91,12 +92,13 @@ class LiveThreads:
                 words = f"{thread.status:<9} {len(lane.token_ids)} tokens: … {self._tail(lane, 48)}"
             case "tokens":
                 return
-        self._console.print(f"{thread.id:<6} {words}", markup=False, highlight=False, soft_wrap=True)
+        self._widest_id = max(self._widest_id, len(thread.id))
+        self._console.print(f"{thread.id:<{self._widest_id}} {words}", markup=False, highlight=False, soft_wrap=True)
 
     def frame(self) -> RenderableType:
         """One line a thread, as many as fit: those that run or returned something before those that were cancelled."""
         room = max(3, self._console.height - 3)
-        lanes = list(self._lanes.values())
+        lanes = self._in_tree_order()
         shown = lanes
         if len(lanes) > room:
             order = {"running": 0, "failed": 1, "finished": 1, "cut": 2, "refused": 3, "cancelled": 3}
@@ -123,6 +125,21 @@ class LiveThreads:
         tokens = sum(len(lane.token_ids) for lane in lanes)
         hidden = f", {len(lanes) - len(shown)} not shown" if len(shown) < len(lanes) else ""
         return Group(grid, Text(f"{len(lanes)} threads, {running} running{hidden}, {tokens:,} tokens sampled", "dim"))
+
+    def _in_tree_order(self) -> list[_Lane]:
+        """Every run's lanes, children below their parent."""
+        lanes: list[_Lane] = []
+
+        def add(thread: Thread) -> None:
+            if lane := self._lanes.get(id(thread)):
+                lanes.append(lane)
+                for child in (child for fork in thread.forks for child in fork.children):
+                    add(child)
+
+        for lane in self._lanes.values():
+            if lane.thread.depth == 0:
+                add(lane.thread)
+        return lanes
 
     def _tail(self, lane: _Lane, width: int) -> str:
         """The last words that a thread wrote, at most `width` characters."""

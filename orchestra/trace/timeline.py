@@ -39,7 +39,7 @@ class Lane:
     critical: bool
     winner: bool
     cut_at: float | None
-    """Where its last request was aborted, or where it ended without having started."""
+    """Where its last request was aborted, where it was stopped before its children had joined, or where it ended without having started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,11 @@ class _Layout:
         for position, item in enumerate(thread.items):
             if isinstance(item, ForkRecord):
                 what = f"waits for {len(item.children)} children"
-                bars.append(self._bar("children", item.started, self._end if item.finished is None else item.finished, what))
+                ended = item.finished
+                if ended is None:  # nobody joined them
+                    ended = self._end if thread.finished is None else thread.finished
+                    cut_at = self._x(ended)
+                bars.append(self._bar("children", item.started, ended, what))
             elif item.completion:
                 bars += self._request(item, critical=(thread.id, position) in self._critical)
                 if item.aborted:

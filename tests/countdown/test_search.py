@@ -121,6 +121,15 @@ def test_explored_operations_count_states_and_leaf_results_but_not_the_repeated_
     assert notation.explored(ids) == 3 + 2
 
 
+def test_a_move_that_a_childs_child_computes_again_counts_again() -> None:
+    first, second = Operation(11, "-", 5, 6), Operation(7, "-", 3, 4)
+    visits = (*notation.visit(1, first, (7, 3)), *notation.visit(2, second, (6,)))
+    below = search.child(PROBLEM, first, second, beam=1)
+    assert below.token_ids[: len(visits)] == visits and search.child(PROBLEM, first, beam=1).token_ids[:8] == visits[:8]
+    assert notation.explored(visits) == 2
+    assert notation.explored(below.token_ids) == 2 + len(below.searched) - len(visits) - 1, "one token a leaf"
+
+
 def play(problem: Problem, setup: Setup, *, stretch: float = 1.0) -> tuple[ScriptedEngine, RunTree, str | None]:
     engine = ScriptedEngine(player.answer, seconds_per_token=stretch)
     attempted = run_virtual(attempt(engine, problem, setup))

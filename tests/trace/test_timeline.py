@@ -16,7 +16,7 @@ from orchestra.engine import Sampling
 from orchestra.engine.scripted import ScriptedEngine
 from orchestra.engine.virtual import run_virtual
 from orchestra.errors import ConfigError
-from orchestra.thread import Join, Limits, RunTree, run_tree
+from orchestra.thread import Event, Join, Limits, RunTree, Thread, run_tree
 from orchestra.thread.ledger import span
 from orchestra.trace.live import LiveThreads
 from orchestra.trace.page import page, write_page
@@ -24,7 +24,7 @@ from orchestra.trace.record import TraceRecord, read_records, record, write_reco
 from orchestra.trace.timeline import lay_out
 
 from ..thread.test_loop import CALLS, CHILDREN, PROMPT, with_results
-from ..thread.toy import APR, CANCELLED, END, GOAL, NONE, PARENT, babbler, script
+from ..thread.toy import APR, CALL, CANCELLED, CHILD, END, GOAL, NONE, PARENT, WAIT, babbler, script
 
 ANSWERS = {
     PROMPT: CALLS,
@@ -40,6 +40,22 @@ def run(join: Join = "first", live: LiveThreads | None = None) -> RunTree:
     limits = Limits(window=1_000)
     return run_virtual(
         run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=limits, join=join, observer=observer)
+    )
+
+
+def nested(live: LiveThreads | None = None) -> RunTree:
+    """The first child waits for a child of its own until its sibling's success cancels both."""
+    words: dict[tuple[int, ...], list[int]] = {
+        tuple(PROMPT): [CALL, 21, CALL, 22, WAIT],
+        (CHILD, 21): [CALL, 31, WAIT],
+        (CHILD, 31): [30] * 298 + [NONE, END],
+        (CHILD, 22): [31] * 97 + [GOAL, 41, END],
+        with_results(CANCELLED, GOAL, 41): [GOAL, 41, END],
+    }
+    engine = ScriptedEngine(script(words), seconds_per_token=1.0)
+    limits, observer = Limits(window=1_000, max_depth=2), live.observe if live else None
+    return run_virtual(
+        run_tree(engine, APR, PROMPT, sampling=Sampling(max_tokens=500), limits=limits, join="first", observer=observer)
     )
 
 
@@ -80,6 +96,16 @@ def test_lanes_are_threads_and_the_critical_path_adds_up_to_the_span(join: Join)
     assert [lane.thread.id for lane in timeline.lanes if lane.winner] == winner
     assert [lane.thread.id for lane in timeline.lanes if lane.critical] == ["0", "0.2" if join == "all" else "0.1"]
     assert [lane.thread.id for lane in timeline.lanes if lane.cut_at is not None] == ([] if join == "all" else ["0.2"])
+
+
+def test_a_child_that_is_cancelled_while_it_waits_for_its_own_is_drawn_until_then() -> None:
+    (timeline,) = lay_out([recorded(nested())])
+    lanes = {lane.thread.id: lane for lane in timeline.lanes}
+    root_wait, wait = (next(bar for bar in lanes[name].bars if bar.kind == "children") for name in ("0", "0.0"))
+    cancelled = root_wait.left + root_wait.width
+    assert lanes["0.0"].thread.status == lanes["0.0.0"].thread.status == "cancelled"
+    assert wait.left + wait.width == pytest.approx(cancelled) == pytest.approx(lanes["0.0"].cut_at)
+    assert lanes["0.0.0"].cut_at == pytest.approx(cancelled) and cancelled < timeline.end
 
 
 def test_runs_of_one_page_share_a_time_scale() -> None:
@@ -160,3 +186,22 @@ def test_more_threads_than_lines_are_counted_not_drawn() -> None:
     with LiveThreads(decode=lambda ids: "", console=console) as live:
         run("first", live)
     assert "1 not shown" in out.getvalue()
+
+
+def test_children_of_children_stand_below_their_parent_and_every_line_has_its_words_in_one_column() -> None:
+    out = io.StringIO()
+    live = LiveThreads(decode=lambda ids: " ".join(map(str, ids)), console=Console(file=out, width=80, height=20))
+    with live:
+        nested(live)
+    Console(file=out, width=80).print(live.frame())
+    *lines, count = out.getvalue().splitlines()
+    assert [line.split()[1] for line in lines[-4:]] == ["0", "0.0", "0.0.0", "0.1"]
+    assert "4 threads" in count
+
+    out, longest = io.StringIO(), Thread("0.10.10", depth=2)
+    live = LiveThreads(decode=lambda ids: "", console=Console(file=out, width=80))
+    for thread in (longest, Thread("0.1", depth=1)):
+        thread.inject([20])
+        live.observe(Event("started", thread))
+    first, second = out.getvalue().splitlines()
+    assert first.index("started") == second.index("started")

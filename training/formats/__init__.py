@@ -4,6 +4,8 @@
     convert.py    the same search as a tree of units in each format
     demo.py       such a tree, as data and as JSON lines
     expected.py   what a flawless model writes after a prompt, from the prompt alone
+    followed.py   the same where the prompt leaves widths and order to it
+    nested.py     and as a child that may fork again
     check.py      validity, leak and split checks of trees and of packed rows
 
     python -m orchestra.training.formats make --format weaver --problems 10000 --out data/weaver

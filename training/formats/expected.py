@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from orchestra.countdown import notation, search
 from orchestra.countdown.attempt import WEAVE
 from orchestra.countdown.problem import Problem
-from orchestra.countdown.rules import Operation, verify
-from orchestra.errors import ProblemError
 
-from ..countdown_format import called
-from .followed import Followed, calling_block
-
-_OUTCOMES = (notation.GOAL, notation.NONE, notation.CANCELLED, notation.REFUSED, notation.CUT)
+from ..countdown_format import moves
+from . import nested
+from .followed import ALL, Followed, calling_block
+from .nested import path_of, strange
 
 
 def expected(prompt: Sequence[int], written: Sequence[int] = ()) -> tuple[Problem, tuple[int, ...]]:
@@ -25,66 +23,71 @@ def expected(prompt: Sequence[int], written: Sequence[int] = ()) -> tuple[Proble
     `written`, as far as that is legal. Raises `ProblemError` for a prompt that no run could hold."""
     prompt = tuple(prompt)
     if notation.GO not in prompt:
-        raise _strange(prompt, "it has no <go>")
+        raise strange(prompt, "it has no <go>")
     go = prompt.index(notation.GO)
     head, after = prompt[: go + 1], prompt[go + 1 :]
     problem, beams = _task(head)
     match head[1]:
         case notation.SERIAL if len(beams) == 1:
             if head != notation.serial_prompt(problem, beam=beams[0]) or after:
-                raise _strange(prompt, "it is not as `serial_prompt` writes it")
+                raise strange(prompt, "it is not as `serial_prompt` writes it")
             if beams[0] == notation.FREE:
                 return problem, search.serial(problem, beam=0, visits=Followed(written, numbers=len(problem.numbers))).token_ids
             return problem, search.serial(problem, beam=beams[0]).token_ids
-        case notation.CHILD if len(beams) == 1 and notation.CALL in head and not after:
-            operation = called(problem.numbers, head[head.index(notation.CALL) + 1 : -1])
-            if operation is None:
-                raise _strange(prompt, "its call is no legal move")
-            parent = notation.fork_prompt(problem, beam=1, child_beam=beams[0])
-            if head != notation.child_prompt(parent, notation.call(operation)):
-                raise _strange(prompt, "it is not as `child_prompt` writes it")
-            if beams[0] == notation.FREE:
-                own = Followed(written, numbers=len(problem.numbers), below=1)
-                return problem, search.child(problem, operation, beam=0, visits=own).token_ids
-            return problem, search.child(problem, operation, beam=beams[0]).token_ids
+        case notation.CHILD if len(beams) == 1 and notation.CALL in head:
+            return problem, _child(problem, head, beams[0], after, written)
         case notation.FORK if len(beams) == 2:
             if head != notation.fork_prompt(problem, beam=beams[0], child_beam=beams[1]):
-                raise _strange(prompt, "it is not as `fork_prompt` writes it")
+                raise strange(prompt, "it is not as `fork_prompt` writes it")
             return problem, _forked(problem, beams[0], after, written)
         case notation.WEAVE if len(beams) == 2:
             if head != notation.weave_prompt(problem, beam=beams[0], child_beam=beams[1]):
-                raise _strange(prompt, "it is not as `weave_prompt` writes it")
+                raise strange(prompt, "it is not as `weave_prompt` writes it")
             return problem, _woven(problem, beams[0], beams[1], after)
-    raise _strange(prompt, "its head is in no mode")
+    raise strange(prompt, "its head is in no mode")
 
 
 def _task(head: tuple[int, ...]) -> tuple[Problem, list[int]]:
     """The problem of a prompt's head, and its beams."""
     if notation.TARGET not in head or notation.NUMBERS not in head:
-        raise _strange(head, "it names no target or no numbers")
+        raise strange(head, "it names no target or no numbers")
     task, listed = head.index(notation.TARGET), head.index(notation.NUMBERS)
     end = head.index(notation.CALL) if notation.CALL in head else len(head) - 1
     beams, target = notation.read_numbers(head[2:task]), notation.read_numbers(head[task + 1 : listed])
     numbers = notation.read_numbers(head[listed + 1 : end])
     if not (beams and all(0 <= beam < 100 for beam in beams) and target and len(target) == 1 and numbers):
-        raise _strange(head, "its beams, target or numbers are no numbers")
+        raise strange(head, "its beams, target or numbers are no numbers")
     return Problem(tuple(numbers), target[0]), beams
+
+
+def _child(problem: Problem, head: tuple[int, ...], beam: int, after: tuple[int, ...], written: Sequence[int]) -> tuple[int, ...]:
+    operations = moves(problem, head)
+    if operations is None:
+        raise strange(head, "its call is no legal move")
+    if len(operations) > len(problem.numbers) - 2:
+        raise strange(head, "its calls leave it nothing to search")
+    prompt = notation.fork_prompt(problem, beam=1, child_beam=beam)
+    for operation in operations:
+        prompt = notation.child_prompt(prompt, notation.call(operation))
+    if head != prompt:
+        raise strange(head, "it is not as `child_prompt` writes it")
+    if beam == notation.FREE:
+        return nested.last_turn(problem, operations, after) if after else nested.first_turn(problem, operations, written)
+    if after or len(operations) > 1:
+        raise strange((*head, *after), "children of a given width do not fork")
+    return search.child(problem, *operations, beam=beam).token_ids
 
 
 def _forked(problem: Problem, beam: int, after: tuple[int, ...], written: Sequence[int]) -> tuple[int, ...]:
     if not after:
-        free = beam == notation.FREE
-        return calling_block(problem, written) if free else search.calling_block(search.calls(problem, beam=beam))
-    if after[0] != notation.RESULTS or after[-1] != notation.RESULTS_END or len(after) < 3 or after[1] not in _OUTCOMES:
-        raise _strange(after, "no block of results")
-    outcomes: list[list[int]] = []
-    for token in after[1:-1]:
-        if token in _OUTCOMES:
-            outcomes.append([])
-        outcomes[-1].append(token)
+        if beam != notation.FREE:
+            return search.calling_block(search.calls(problem, beam=beam))
+        allowed = [state for _, state in search.promising(problem.numbers, problem.target, ALL)]
+        return calling_block(problem.numbers, allowed, written)
+    outcomes = nested.read_outcomes(after)
     if beam != notation.FREE and len(outcomes) != (called_for := len(search.calls(problem, beam=beam))):
-        raise _strange(after, f"{len(outcomes)} outcomes of {called_for} calls")
-    return search.final_answer([_path(problem, outcome) for outcome in outcomes])
+        raise strange(after, f"{len(outcomes)} outcomes of {called_for} calls")
+    return search.final_answer([path_of(problem, outcome) for outcome in outcomes])
 
 
 def _woven(problem: Problem, beam: int, child_beam: int, after: tuple[int, ...]) -> tuple[int, ...]:
@@ -93,12 +96,12 @@ def _woven(problem: Problem, beam: int, child_beam: int, after: tuple[int, ...])
     if not after:
         return outlines
     if after[: len(outlines)] != outlines:
-        raise _strange(after, "its outlines are not the most promising moves")
+        raise strange(after, "its outlines are not the most promising moves")
     rest = after[len(outlines) :]
     headers = {WEAVE.header(number): operation for number, operation in enumerate(operations, start=1)}
     if rest in headers:
         return search.thread_words(search.child(problem, headers[rest], beam=child_beam).token_ids)
-    return search.final_answer([_path(problem, words) for words in _threads(rest, list(headers))])
+    return search.final_answer([path_of(problem, words) for words in _threads(rest, list(headers))])
 
 
 def _threads(rest: tuple[int, ...], headers: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
@@ -107,24 +110,10 @@ def _threads(rest: tuple[int, ...], headers: Sequence[tuple[int, ...]]) -> list[
     left = rest
     for header in headers:
         if left[: len(header)] != header or notation.THREAD_END not in left:
-            raise _strange(rest, "no join of all threads, one thread, or nothing after the outlines")
+            raise strange(rest, "no join of all threads, one thread, or nothing after the outlines")
         end = left.index(notation.THREAD_END)
         threads.append(left[len(header) : end])
         left = left[end + 1 :]
     if left != (notation.PARALLEL_END,):
-        raise _strange(rest, "it goes on after its last thread")
+        raise strange(rest, "it goes on after its last thread")
     return threads
-
-
-def _path(problem: Problem, words: Sequence[int]) -> tuple[Operation, ...] | None:
-    """What one child returned: a path that is whole and right, or nothing."""
-    path = notation.read_path(words)
-    if not path:
-        return None
-    if flaw := verify(problem.numbers, problem.target, path):
-        raise _strange(words, f"a returned path is wrong: {flaw}")
-    return tuple(path)
-
-
-def _strange(ids: Sequence[int], reason: str) -> ProblemError:
-    return ProblemError(f"{reason}: {notation.text(ids)}")

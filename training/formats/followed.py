@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestra.countdown import notation, search
-from orchestra.countdown.problem import MAX_NUMBERS, Problem
-from orchestra.countdown.rules import Operation, State
+from orchestra.countdown.problem import MAX_NUMBERS
+from orchestra.countdown.rules import Operation, State, successors
 
 from ..countdown_format import called
 
-_ALL = 1_000
+ALL = 1_000
+"""More successors than a state has."""
 _DEPTHS = {notation.visit(depth, Operation(1, "+", 1, 2), ())[0]: depth for depth in range(1, MAX_NUMBERS)}
 """The tokens that visits begin with."""
 
@@ -23,10 +24,12 @@ class Followed:
     A search asks for the successors of states with more than two numbers, in the order in which their visits are written.
     """
 
-    def __init__(self, words: Sequence[int], *, numbers: int, below: int = 0) -> None:
-        """`below` is the depth of the first state: a child starts after the visit of its own move."""
+    def __init__(self, words: Sequence[int], *, numbers: int, below: int = 0, calls: bool = False) -> None:
+        """`below` is the depth of the first state: a child starts after the visits of its own moves. With `calls` it need not be searched:
+        others are called for what it leads to."""
         self._words = tuple(words)
         self._numbers = numbers
+        self._calls = calls
         visits = [(place, _DEPTHS[token]) for place, token in enumerate(words) if token in _DEPTHS][below:]
         asked = [(0, below), *((number, depth) for number, (_, depth) in enumerate(visits, start=1) if numbers - depth > 2)]
         self._children: list[list[int]] = []
@@ -36,32 +39,33 @@ class Followed:
         self._asked = 0
 
     def __call__(self, state: State, target: int, beam: int) -> list[tuple[Operation, State]]:
-        legal = search.promising(state, target, _ALL)
+        legal = search.promising(state, target, ALL)
         depth = self._numbers - len(state) + 1
         found: list[tuple[Operation, State]] = []
         places = self._children[self._asked] if self._asked < len(self._children) else []
         self._asked += 1
         for place in places:
             for operation, after in legal:
-                rest = list(after)
-                rest.remove(operation.result)
-                visit = notation.visit(depth, operation, rest)
+                visit = notation.visit(depth, operation, search.rest(operation, after))
                 if self._words[place : place + len(visit)] == visit and (operation, after) not in found:
                     found.append((operation, after))
                     break
-        return found or legal[:1]
+        return found if found or (self._calls and self._asked == 1) else legal[:1]
 
 
-def calling_block(problem: Problem, words: Sequence[int]) -> tuple[int, ...]:
-    """The calls of `words` that are legal, each once; the most promising one where there is none."""
+def calling_block(state: State, allowed: Sequence[State], words: Sequence[int]) -> tuple[int, ...]:
+    """The calls of `words` that lead from `state` to one of the `allowed` ones, each once; one for the first of these where there is none."""
     specs: list[list[int]] = []
     for token in words:
         if token == notation.CALL:
             specs.append([])
         elif specs and token != notation.WAIT:
             specs[-1].append(token)
-    moves = dict.fromkeys(move for spec in specs if (move := called(problem.numbers, spec)))
-    return search.calling_block([*moves] or search.calls(problem, beam=1))
+    moves: dict[State, Operation] = {}
+    for spec in specs:
+        if (move := called(state, spec)) and (after := search.state_after(state, move)) in allowed:
+            moves.setdefault(after, move)
+    return search.calling_block([*moves.values()] or [move for move, after in successors(state) if after == allowed[0]])
 
 
 def whole_visits(words: tuple[int, ...]) -> tuple[int, ...]:
