@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestra.countdown.attempt import CHILD_BEAM, Setup, label
+from orchestra.countdown.attempt import BEAMS, CHILD_BEAM, Setup, label
 from orchestra.countdown.attempt import Method as Search
 from orchestra.countdown.notation import FREE
 from orchestra.countdown.setup import Host, host_from
@@ -108,7 +108,7 @@ def _most_threads(setup: Setup) -> int:
     if setup.method == "serial":
         return 1
     nests = setup.method == "fork" and setup.child_beam == FREE
-    threads, born = 1, setup.threads
+    threads, born = 1, setup.effective_beam or BEAMS[setup.method]
     for _ in range(setup.depth if nests else min(setup.depth, 1)):
         threads += born
         born *= CHILD_BEAM  # three numbers lead to no more states

@@ -20,6 +20,8 @@ METHODS: tuple[Method, ...] = get_args(Method)
 BEAMS: dict[Method, int] = {"serial": 5, "fork": 24, "weave": 24}
 """Successors that the search visits, or the root's fork, where nobody says how many."""
 CHILD_BEAM = 12
+_NESTED = 6
+"""Threads below a root's call where children fork too: 132 in all of 22 calls (1,000 problems, window 128)."""
 _WINDOWS: dict[Method, int] = {"serial": 160, "fork": 160, "weave": 3_072}
 """A weaving parent reads all that its children wrote: at the default beams up to 2,700 tokens (300 problems)."""
 
@@ -129,7 +131,10 @@ class Setup:
     @property
     def threads(self) -> int:
         """About how many threads a run decodes at once, to size an engine by."""
-        return 1 if self.method == "serial" else self.effective_beam or BEAMS[self.method]
+        if self.method == "serial":
+            return 1
+        nested = self.method == "fork" and self.depth > 1 and self.child_beam == notation.FREE
+        return (self.effective_beam or BEAMS[self.method]) * (_NESTED if nested else 1)
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":

@@ -20,7 +20,7 @@ def solve(args: argparse.Namespace) -> int:
     """Exit status 0 when a verified solution was found, 1 when not."""
     problem = Problem(tuple(args.numbers), args.target)
     setup = setup_from(args)
-    host = host_from(args, max_requests=64, gpu_memory=args.gpu_memory, window=setup.effective_window)
+    host = host_from(args, max_requests=max(64, setup.threads), gpu_memory=args.gpu_memory, window=setup.effective_window)
     host.check_setup(setup)
     host.check([problem])
     console = Console(highlight=False)

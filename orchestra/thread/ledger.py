@@ -19,7 +19,7 @@ class Ledger:
     injected: int
     """Tokens that we wrote: prompts, headers, joined text."""
     wasted: int
-    """Sampled tokens of cancelled threads and of attempts that were lost and retried."""
+    """Sampled tokens of cancelled threads, of all that those had called, and of attempts that were lost and retried."""
     unobserved: int
     """Upper bound on tokens that the engine may have sampled after an abort and never reported; not part of `work`."""
     cached: int | None
@@ -86,7 +86,7 @@ def ledger(tree: RunTree) -> Ledger:
         work=sum(len(completion.token_ids) for _, completion in completions),
         span=span(tree.root),
         injected=sum(len(segment.token_ids) for thread in threads for segment in thread.segments if not segment.sampled),
-        wasted=sum(len(segment.token_ids) for thread, segment in sampled if segment.aborted or thread.status == "cancelled"),
+        wasted=_wasted(tree.root),
         unobserved=sum(segment.granted - len(segment.token_ids) for _, segment in sampled if segment.aborted),
         cached=sum(completion.cached_tokens or 0 for _, completion in answered) if known else None,
         prefilled=sum(len(context) - (completion.cached_tokens or 0) for context, completion in answered) if known else None,
@@ -96,3 +96,12 @@ def ledger(tree: RunTree) -> Ledger:
         engine_seconds=sum(completion.timings.seconds for _, completion in completions),
         wall_seconds=(tree.finished or tree.started) - tree.started,
     )
+
+
+def _wasted(thread: Thread, *, lost: bool = False) -> int:
+    """Tokens that led nowhere: of lost attempts, of cancelled threads, and of all that those had called. Of a root that its caller cancelled,
+    what children had found stays."""
+    cancelled = lost or thread.status == "cancelled"
+    own = sum(len(segment.token_ids) for segment in thread.segments if segment.sampled and (cancelled or segment.aborted))
+    below = cancelled and thread.depth > 0
+    return own + sum(_wasted(child, lost=below) for fork in thread.forks for child in fork.children)

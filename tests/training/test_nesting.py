@@ -86,6 +86,17 @@ def test_without_a_second_generation_their_calls_are_refused_and_fewer_problems_
     assert sum(map(malformed_parts, played)) == 0
 
 
+def test_what_a_cancelled_child_had_called_is_wasted_too() -> None:
+    played = [play(problem, window=92, looks=1, join="first") for problem in HELD_OUT]
+    found = 0
+    for one in played:
+        cancelled = [thread.id for thread in one.tree.threads if thread.status == "cancelled"]
+        lost = [t for t in one.tree.threads if any(t.id == at or t.id.startswith(f"{at}.") for at in cancelled)]
+        assert one.ledger.wasted == sum(len(part.token_ids) for t in lost for part in t.segments if part.sampled)
+        found += any(thread.status == "finished" for thread in lost)
+    assert found
+
+
 @given(seed=st.integers(0, 200), window=st.integers(92, 200), looks=st.integers(0, 5))
 def test_a_child_searches_each_state_once_itself_or_by_a_child_of_its_own(seed: int, window: int, looks: int) -> None:
     problem = PROBLEMS[seed % len(PROBLEMS)]

@@ -6,8 +6,9 @@
 #   bash grpo.sh check    # does vLLM take new weights?                   log-probabilities 1.5e-4 from the trainer's before and after, 0.5 s
 #   bash grpo.sh all      # ~20 min: only where commands may last so long
 # Measured on an H200 while eight such programs shared two of them and 64 cores (evals/recorded/rl-h200); alone a step should be shorter. Start of
-# vLLM and the first evaluation take 1 to 2 min more. All sizes are variables; `TINY=1 bash grpo.sh` is the same on a CPU in
-# a minute. A second call with the same variables goes on from the checkpoints (more FORK_STEPS/SERIAL_STEPS prolong the runs).
+# vLLM and the first evaluation take 1 to 2 min more. With ENGINE=transformers, which shares the trainer's weights, a serial step took 3 s beside two other
+# programs (evals/recorded/nested-h200; MORE="--max-requests 2048"). DEMO_WINDOW=88 makes a start whose children fork again; WINDOW is the rollouts'.
+# All sizes are variables; `TINY=1 bash grpo.sh` is the same on a CPU in a minute. A second call with the same variables goes on from the checkpoints (more FORK_STEPS/SERIAL_STEPS prolong the runs).
 set -u
 STEP=${1:-all}
 PY=${PY:-python3}
@@ -43,7 +44,7 @@ start() { # A policy with something to choose: its demonstrations leave width an
   [ "$START" = 1 ] || return 0
   [ -e "$W/start/training.json" ] && return 0
   local t=$SECONDS
-  $PY -m orchestra.training.countdown_demos --problems "$DEMOS" --free 0.8 --seed $((7 + SEED)) --shard-size "$SHARD" --workers "$CORES" --out "$W/free" \
+  $PY -m orchestra.training.countdown_demos --problems "$DEMOS" --free 0.8 ${DEMO_WINDOW:+--window "$DEMO_WINDOW"} --seed $((7 + SEED)) --shard-size "$SHARD" --workers "$CORES" --out "$W/free" \
     2> "$W/start.log" || { echo "-- start failed: $(tail -n 1 "$W/start.log")"; return 1; }
   echo "-- start, data: $((SECONDS - t)) s"; t=$SECONDS
   $PY -m orchestra.training.sft --init "$MODEL" --data "$W/free" --lr 7e-4 $SFT --seed "$SEED" --out "$W/start" 2>> "$W/start.log" \

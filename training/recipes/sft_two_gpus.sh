@@ -2,9 +2,10 @@
 # The same fine-tuning with one and with two processes: tokens a second of each, and how far their losses are apart. Needs orchestra with the extra train.
 #   bash sft_two_gpus.sh           two GPUs of one host, through NCCL
 #   TINY=1 bash sft_two_gpus.sh    two processes on a CPU, through gloo: under a minute
-# Not measured on GPUs yet: on CPUs alone two processes have trained, to the losses of one.
+# Two H200 of one host, nothing beside: 3.06M tokens/s with one, 5.89M with two, 1.93 times, in 97 s. The losses were 0.0003 apart at the first report and 0.06 at the
+# worst, after 100 steps at a high learning rate (evals/recorded/nested-h200/two-gpus.txt); on CPUs, in fp32, they are the same.
 # All sizes are variables. $W/two-gpus.json has the result. One process takes each batch in as many parts as the processes together, so all compute
-# with tensors of one shape, and their losses differ by the order of sums alone.
+# with tensors of one shape, and their losses begin to differ by the order of sums alone.
 set -u
 PY=${PY:-python3}
 W=${W:-${OUT:-.}/sft_two_gpus}
