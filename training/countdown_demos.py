@@ -42,6 +42,8 @@ from .run_folder import claim
 
 WIDTH = 1_024
 """Tokens in a row. Longer serial searches are cut there: the model learns how they go on, not how they end."""
+LEAST_WINDOW = 80
+"""In narrower ones some children cannot call for all of their states, and would learn to give up unsearched."""
 _WIDEST = 24
 _NARROW = 0.2
 """Share of the roots that call fewer children than their window holds."""
@@ -177,7 +179,11 @@ def main(argv: list[str] | None = None) -> None:
         default=0.0,
         help="share of the problems whose prompts leave widths and order to the model",
     )
-    parser.add_argument("--window", type=whole(64), help="tokens of a context in the forked searches of --free (default: no limit)")
+    parser.add_argument(
+        "--window",
+        type=whole(LEAST_WINDOW),
+        help=f"tokens of a context in the forked searches of --free, {LEAST_WINDOW} at least (default: no limit)",
+    )
     parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")
     parser.add_argument("--workers", type=whole(), default=os.cpu_count())

@@ -5,9 +5,8 @@
              <call> c op d <call> … <wait>                     and the others by children; the block is replaced by their results
     below    <1> a op b = r x y <2> c op d = s z : …           one state each
 
-With the plain promising order, one state of its own a child, and joins at the first success, all of 300 problems are solved in windows from
-90 tokens on, by 1,410 sampled tokens with a critical path of 144 (95th percentile: 207); children that do not fork solve 88 % there. With two
-states of its own it is 1,250 tokens in windows from 96 on.
+With the plain promising order and joins at the first success the scripted player (`orchestra.countdown.player`), which does the same, solves all of 150
+validation problems in a window of 92 tokens, by 1,131 sampled tokens with a critical path of 135; where children may not fork, 135 of them.
 """
 
 from __future__ import annotations

@@ -92,6 +92,13 @@ class Decoder:
             self._forget()  # memory that was not enough, or NaN, which a weight of 0 does not hide
             raise
 
+    def most_rows(self, num_tokens: int) -> int | None:
+        """How many rows of so many tokens fit into the memory that is free, after a first step; None on devices that do not say."""
+        if self._device.type != "cuda":
+            return None
+        free, _ = torch.cuda.mem_get_info(self._device)
+        return self._cache.rows_within(free, num_tokens)
+
     def _decoded(self, num: int) -> Drawn:
         inputs = self._host[:num]
         inputs[:, UNIFORM] = [random() for random in self._randoms]

@@ -16,6 +16,8 @@ from torch import Tensor
 from .shapes import TOKENS_AT_ONCE, round_up
 
 ROWS_AT_ONCE = 8
+_SHARE = 0.5
+"""Of the memory that is free, for buffers: a layer that grows is there twice, and passes need some."""
 
 
 class KeyValues:
@@ -26,14 +28,17 @@ class KeyValues:
         """Keys and values, each R x H x T x D."""
         self._num_rows = self._num_tokens = 0
 
+    def rows_within(self, free: int, num_tokens: int) -> int:
+        """Rows of `num_tokens` tokens that fit into `free` bytes of memory, however they grew to that length; 1 at least."""
+        return max(1, int(_SHARE * free) // (self.bytes_a_token * _ahead(num_tokens)))
+
     def reserve(self, num_rows: int, num_tokens: int) -> bool:
         """Make room; whether buffers have moved for it, with all that is in them. What fails for want of memory has lost them: `clear`."""
         if num_rows <= self._num_rows and num_tokens <= self._num_tokens:
             return False
         self._num_rows = max(self._num_rows, round_up(num_rows, ROWS_AT_ONCE))
         if num_tokens > self._num_tokens:
-            # Half as much again, so that a long text is copied only a few times.
-            self._num_tokens = round_up(num_tokens * 3 // 2, TOKENS_AT_ONCE)
+            self._num_tokens = _ahead(num_tokens)
         for layer, (keys, values) in self._layers.items():
             self._layers[layer] = self._grown(keys), self._grown(values)
         return True
@@ -63,6 +68,11 @@ class KeyValues:
         for buffer in buffers:
             buffer[to_R, :, :num_tokens] = buffer[from_R, :, :num_tokens]
 
+    @property
+    def bytes_a_token(self) -> int:
+        """Of one row, in all layers that have been written."""
+        return sum(buffer.element_size() * buffer.shape[1] * buffer.shape[3] for pair in self._layers.values() for buffer in pair)
+
     def clear(self) -> None:
         self._layers.clear()
         self._num_rows = self._num_tokens = 0
@@ -75,3 +85,8 @@ class KeyValues:
     def _empty(self, like: Tensor) -> Tensor:
         # Zeros: a masked value still enters the attention with weight 0, and 0 times an uninitialised NaN is NaN.
         return like.new_zeros(self._num_rows, like.shape[1], self._num_tokens, like.shape[3])
+
+
+def _ahead(num_tokens: int) -> int:
+    """Half as much again, so that a long text is copied only a few times."""
+    return round_up(num_tokens * 3 // 2, TOKENS_AT_ONCE)

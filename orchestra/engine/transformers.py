@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from .decoder import Decoder
 
+_LONG = 4096
+"""Tokens of a request that memory is kept for, where the context is longer."""
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -164,7 +166,10 @@ class TransformersEngine:
             self._fail(list(self._rows), "the engine stopped before the request was finished")
 
     def _load(self) -> tuple[Decoder, Limits]:
-        return _decoder(self._shared or _load(self._model_path, self._dtype, self._device), self._model_path)
+        decoder, limits = _decoder(self._shared or _load(self._model_path, self._dtype, self._device), self._model_path)
+        if (most := decoder.most_rows(min(limits.context or _LONG, _LONG))) is not None:
+            self._max_batch = min(self._max_batch, most)
+        return decoder, limits
 
     def _fail(self, rows: list[Pending], message: str, cause: Exception | None = None) -> None:
         for row in rows:

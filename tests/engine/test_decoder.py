@@ -337,3 +337,14 @@ def test_cancelled_in_any_step_a_request_hands_over_what_it_sampled_and_its_neig
         alone = Sequenced(Request(prompt=[20, seed], sampling=Sampling(max_tokens=15, temperature=1.0, seed=seed)), 15)
         run([alone], Decoder(model()))
         assert completion.token_ids == alone.token_ids
+
+
+def test_as_many_rows_as_half_of_the_free_memory_holds() -> None:
+    cache = KeyValues()
+    cache.reserve(1, 1)
+    cache.aim(slice(0, 1), torch.zeros(1, 1, dtype=torch.long), 1)
+    for layer in range(2):
+        cache.update(torch.zeros(1, 4, 1, 16), torch.zeros(1, 4, 1, 16), layer)
+    assert cache.bytes_a_token == 2 * 2 * 4 * 16 * 4
+    assert cache.rows_within(2 * 100 * 1536 * cache.bytes_a_token, 1024) == 100
+    assert cache.rows_within(0, 1024) == 1

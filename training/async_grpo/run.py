@@ -6,8 +6,8 @@
 
 Hardware: one GPU, which vLLM in this process and the trainer share; or two, where a vLLM server has the other and gets new weights through
 NCCL (`recipes/async_grpo.sh` starts both); or a CPU for tests (`--engine transformers`).
-Result: with vLLM 0.25.1 in this process, one H200, 12 steps of about 35 rollouts took 37 s (evals/recorded/nested-h200/async.jsonl): rows 0 to 3
-steps old, engine and trainer 1e-5 to 8e-4 nats a token apart, new weights in 0.1 to 0.5 s. With a server on a second GPU no step has been taken: the
+Result: with vLLM 0.25.1 in this process, one H200, 12 steps took 37 s (evals/recorded/nested-h200/async.jsonl): rows up to 4 steps old, engine and
+trainer up to 1.8e-3 nats a token apart, new weights in 0.1 to 1.8 s. With a server on a second GPU no step has been taken: the
 NCCL group was formed, the first weights arrived and several hundred requests were answered, when the time was over. Nothing ran for longer. Lines on
 stderr that begin with seconds in brackets say what the run does, up to the first step, and later what it waits for when that lasts; `--no-first-eval`
 lets the first step come sooner.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Asynchronous GRPO of the fork policy with TRL, 9 minutes at most. Needs orchestra with the extras vllm and train. On one H200, beside other programs: 85 s until
-# the engine is up, then 12 steps of some 35 rollouts in 37 s, 150 s in all (evals/recorded/nested-h200/async.jsonl). With SERVER=1 on two H200 the server was up
+# the engine is up, then 12 steps in 37 s, 150 s in all (evals/recorded/nested-h200/async.jsonl). With SERVER=1 on two H200 the server was up
 # after 74 s, the first weights went through NCCL and requests were answered, when the time was over: no step has been taken so.
 #   async_grpo.sh               one GPU: vLLM in the trainer's process
 #   SERVER=1 async_grpo.sh      two GPUs: a vLLM server on GPU 1, which gets new weights through NCCL, and the trainer on GPU 0
@@ -11,7 +11,7 @@
 set -u
 PY=${PY:-python3}
 W=${W:-${OUT:-.}/async_grpo}
-MODEL=${MODEL:-$HOME/models/countdown-6m}
+MODEL=${MODEL:-models/countdown-6m}
 mkdir -p "$W"
 # Nothing is fetched: without a network the attempts would be waited for. (MORE="--attention flash3" does: HF_HUB_OFFLINE=0.)
 export TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=${HF_HUB_OFFLINE:-1} VLLM_NO_USAGE_STATS=1
@@ -83,6 +83,8 @@ import json, sys
 rows = [row for row in map(json.loads, open(sys.argv[1])) if "loss" in row]
 keys = "reward accuracy work span children silent_share staleness dropped_stale sampler_kl ratio clip_share grad_norm packing_ratio".split()
 keys += "wait_seconds learn_seconds sync_seconds".split()
+if not rows:
+    sys.exit("no step was taken: give it more seconds (TRAIN_S)")
 for row in rows[:3] + rows[3:][-3:]:
     print(row["step"], {key: round(row[key], 6) for key in keys if key in row})
 seconds = rows[-1]["seconds"]

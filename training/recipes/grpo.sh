@@ -13,7 +13,7 @@ set -u
 STEP=${1:-all}
 PY=${PY:-python3}
 W=${W:-${OUT:-.}/grpo}
-MODEL=${MODEL:-$HOME/models/countdown-6m}
+MODEL=${MODEL:-models/countdown-6m}
 mkdir -p "$W"
 export TOKENIZERS_PARALLELISM=false
 if [ "${TINY:-0}" = 1 ]; then
@@ -67,6 +67,8 @@ import json, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 rows = [row for row in rows if "rollouts" in row]
 keys = "reward accuracy work span children silent_share sampler_kl policy_kl ratio_max clip_share grad_norm entropy sample_seconds learn_seconds sync_seconds".split()
+if not rows:
+    sys.exit("no step was taken: give it more seconds (FORK_S, SERIAL_S)")
 for row in rows[:3] + rows[3:][-3:]:
     print(row["step"], {key: round(row[key], 6) for key in keys if key in row})
 def rate(tokens, seconds):

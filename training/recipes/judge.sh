@@ -5,7 +5,7 @@
 set -u
 PY=${PY:-python3}
 W=${W:-${OUT:-.}/judge}
-MODEL=${MODEL:-$HOME/models/countdown-6m}
+MODEL=${MODEL:-models/countdown-6m}
 MATH=${MATH:-$HOME/math_cot_100.jsonl.gz}
 mkdir -p "$W"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} TOKENIZERS_PARALLELISM=false

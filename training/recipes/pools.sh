@@ -16,7 +16,7 @@ if [ "${TINY:-0}" = 1 ]; then
   ROUNDS=${ROUNDS:-1}; ABORT_ROUNDS=${ABORT_ROUNDS:-1}
 fi
 ENGINE=${ENGINE:-vllm}
-MODEL=${MODEL:-$HOME/models/countdown-6m}
+MODEL=${MODEL:-models/countdown-6m}
 WORK=${WORK:-$HOME/pools}
 OUT=${OUT:-$WORK/out}
 SHARDS=${SHARDS:-8}              # engine processes; each is bound by one core of Python plus one of its engine

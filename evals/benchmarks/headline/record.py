@@ -157,13 +157,23 @@ def joined(recordings: Sequence[Recording]) -> Recording:
                 )
         for point in recording.points:
             shards.setdefault(point.name, []).append(point)
+    devices = dict.fromkeys(device(recording.origin) for recording in recordings)
     return first.model_copy(
         update={
             "models": models,
+            "engine": " / ".join(dict.fromkeys(recording.engine for recording in recordings)),
+            "origin": first.origin | ({"machine": {"gpu": " / ".join(devices)}} if len(devices) > 1 else {}),
             "points": [_whole(parts) for parts in shards.values()],
             "timed": [timed for recording in recordings for timed in recording.timed],
         }
     )
+
+
+def device(origin: dict[str, Any]) -> str:
+    """What a recording was measured on."""
+    machine = origin.get("machine")
+    assert isinstance(machine, dict), origin
+    return str(machine.get("gpu") or f"{machine.get('cores')} CPU cores")
 
 
 def by_seed(recordings: Iterable[Recording]) -> list[Recording]:

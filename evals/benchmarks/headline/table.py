@@ -24,7 +24,7 @@ from .clock_figures import load_that_stops_paying
 from .figures import Section
 from .matched import OVER, SHORT
 from .picture import accuracy_picture, clock_picture
-from .record import Recording, by_seed, read
+from .record import Recording, by_seed, device, read
 from .seeds import Result, merged, results_of
 
 PICTURES = ("headline-work.svg", "headline-span.svg", "headline-clock.svg")
@@ -136,7 +136,7 @@ def provenance(recordings: Sequence[Recording]) -> str:
     return (
         f"± is one standard error over {problems:,} held-out problems, paired for gaps; of a ratio of times, half its range over"
         f" rounds. {shown} parameters; windows: {windows} tokens{_found_on(recordings)}."
-        f" {_distinct(recording.engine for recording in recordings)} on {_distinct(_device(origin) for origin in origins)},"
+        f" {_distinct(recording.engine for recording in recordings)} on {_distinct(device(origin) for origin in origins)},"
         f" {_distinct(origin.get('date') for origin in origins)}, commit {_distinct(origin.get('commit') for origin in origins)};"
         f" {tokens / 1e6:.1f}M tokens sampled."
     )
@@ -149,12 +149,6 @@ def _found_on(recordings: Sequence[Recording]) -> str:
         return ""
     training = " (by which training chose its checkpoints, too)" if 0 in seeds else ""
     return f", found on validation problems of list {' and '.join(map(str, sorted(seeds)))}{training}"
-
-
-def _device(origin: dict[str, object]) -> str:
-    machine = origin.get("machine")
-    assert isinstance(machine, dict), origin
-    return str(machine.get("gpu") or f"{machine.get('cores')} CPU cores")
 
 
 def _distinct(values: Iterable[object]) -> str:
