@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 from zlib import crc32
 
+from orchestra.tools.facts.table import key_of
+
 HELD_OUT = 10
 """One made-up word in so many is kept for tests."""
 
@@ -46,15 +48,18 @@ def _syllable(rng: random.Random) -> str:
 
 
 def namer(rng: random.Random, *, held_out: bool) -> Callable[[], str]:
-    """What gives the names of one task: most are of one style, as in real questions."""
+    """What gives the names of one task: most are of one style, as in real questions, and no two are the same to a table."""
     styles = tuple(_STYLES)
     usual = rng.choice(styles)
+    given = set[str]()
 
     def name() -> str:
         style = usual if rng.random() < 0.8 else rng.choice(styles)
         while True:
             made = _STYLES[style](rng, lambda: _capital(word(rng, held_out=held_out)))
-            if style != "code" or is_held_out(made) == held_out:  # the letters of a code are no whole word
+            known = style != "code" or is_held_out(made) == held_out  # the letters of a code are no whole word
+            if known and key_of(made) not in given:
+                given.add(key_of(made))
                 return made
 
     return name

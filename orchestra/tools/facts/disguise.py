@@ -28,7 +28,7 @@ _INVENTED = (
 """Like those that the planner was trained on; none belongs to its tests."""
 _ARTICLE = re.compile(r"\bthe $", re.IGNORECASE)
 _WHO = "(?:whoever it is that|whoever|the one who|the person who)"
-_LONG = 4
+_LONG = 6
 """Items of the longest lists of training."""
 _COPIED = re.compile(r"\d{1,4}(\.0)?|\d{1,3}\.\d")
 """Numbers such as those of training; others get a stand-in."""

@@ -13,7 +13,7 @@ from orchestra.tools.facts.names import Names
 from orchestra.tools.facts.operators import Operators
 from orchestra.tools.tool import ToolSet
 
-PEOPLE = ("Ada", "Bob", "Cleo", "Dan", "Eve")
+PEOPLE = ("Ada", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gus")
 TABLE = FactTable([(name, "salary", 10 + place) for place, name in enumerate(PEOPLE)] + [("Ada", "boss", "Bob")])
 NAMES = Names(TABLE, card().vocabulary)
 SPECS = ToolSet(fact_tools(TABLE)).specs
@@ -34,13 +34,13 @@ def test_a_relation_of_a_name_becomes_a_name_and_comes_back_as_a_call(owner: str
 
 
 def test_an_item_that_was_left_out_of_a_list_comes_back_in_its_place() -> None:
-    disguise = Disguise("What is the average salary of Ada, Bob, Cleo, Dan and Eve?", NAMES, seed=0)
+    disguise = Disguise("What is the average salary of Ada, Bob, Cleo, Dan, Eve, Finn and Gus?", NAMES, seed=0)
     names = disguise.text.removeprefix("What is the average salary of ").removesuffix("?").replace(" and", ",").split(", ")
-    assert len(names) == 4
+    assert len(names) == 6
     calls = "\n".join(f'{number}. lookup("{name}", "salary")' for number, name in enumerate(names, 1))
-    plan = lifted(f"{calls}\n5. mean([$1, $2, $3, $4])\n6. join($5)", disguise, SPECS)
-    assert plan.splitlines()[:5] == [f'{number}. lookup("{name}", "salary")' for number, name in enumerate(PEOPLE, 1)]
-    assert plan.endswith("6. mean([$1, $2, $3, $4, $5])\n7. join($6)")
+    plan = lifted(f"{calls}\n7. mean([$1, $2, $3, $4, $5, $6])\n8. join($7)", disguise, SPECS)
+    assert plan.splitlines()[:7] == [f'{number}. lookup("{name}", "salary")' for number, name in enumerate(PEOPLE, 1)]
+    assert plan.endswith("8. mean([$1, $2, $3, $4, $5, $6, $7])\n9. join($8)")
 
 
 def test_the_best_of_a_list_becomes_a_name_unless_it_is_all_that_is_asked() -> None:
