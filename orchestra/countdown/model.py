@@ -42,7 +42,7 @@ class ModelCard:
         if setup.free and method not in self.free:
             raise ConfigError(
                 f"{folder} was not shown how to choose a width in `--method {method}`: give `--beam` and `--child-beam` from 1 on, or a model"
-                " whose rows have free widths (`python -m orchestra.training.countdown_demos --help`)"
+                " whose rows have free widths: models/countdown-6m-nested, or your own (`python -m orchestra.training.countdown_demos --help`)"
             )
 
 
