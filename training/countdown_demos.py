@@ -103,7 +103,7 @@ def _nested(
     problem: Problem, prompt: tuple[int, ...], order: Exploring, window: int, rng: random.Random
 ) -> Iterator[Demonstration]:
     """As `_forked`, with children that fork where their window asks for it: their blocks, both joins, and a few threads below them."""
-    operations = nesting.fitting(prompt, search.calls(problem, beam=_WIDEST, visits=order.all), window)
+    operations = search.fitting(search.calls(problem, beam=_WIDEST, visits=order.all), window - len(prompt))
     if rng.random() < _NARROW:
         operations = operations[: rng.randint(1, len(operations))]
     looks = rng.randint(1, 3)

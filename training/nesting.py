@@ -20,10 +20,6 @@ from orchestra.countdown.problem import Problem
 from orchestra.countdown.rules import Operation
 
 _ALL = 1_000
-_PATH = 20
-"""Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
-_ENDS = 3
-"""Both markers of a results block, and `<end>`."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +56,6 @@ class Child:
         return len(self.written) + min(ends) + len(self.last.token_ids)
 
 
-def fitting(prompt: Sequence[int], operations: Sequence[Operation], window: int) -> list[Operation]:
-    """The first of `operations` whose calls fit into the window after `prompt`, with room for an answer once results have replaced them."""
-    room = window - len(prompt)
-    for number in range(len(operations), 0, -1):
-        if max(len(search.calling_block(operations[:number])), _ENDS + number + 2 * _PATH) <= room:
-            return list(operations[:number])
-    return []
-
-
 def child(
     problem: Problem,
     operation: Operation,
@@ -88,15 +75,15 @@ def child(
     traces = [search.child(problem, operation, state, beam=1) for state in states]
     head = notation.visit(1, operation, search.rest(operation, after))
     looked = [trace.searched[len(head) :] for trace in traces]
-    alone = len(prompt) + len(head) + sum(map(len, looked)) + _PATH + 1 <= window
+    alone = len(prompt) + len(head) + sum(map(len, looked)) + search.PATH + 1 <= window
     own, place = head, 0
     while place < len(states):
         grown = (*own, *looked[place])
         left = states[place + 1 :]
-        if not alone and (place >= looks or fitting((*prompt, *grown), left, window) != left):
+        if not alone and (place >= looks or search.fitting(left, window - len(prompt) - len(grown)) != left):
             break
         own, place = grown, place + 1
         if path := traces[place - 1].path:
             return Child(prompt, operation, own, path)
-    called = fitting((*prompt, *own), states[place:], window)
+    called = search.fitting(states[place:], window - len(prompt) - len(own))
     return Child(prompt, operation, own, None, tuple(called), tuple(traces[place : place + len(called)]))

@@ -16,11 +16,6 @@ from .attempt import BEAMS, CHILD_BEAM, WEAVE
 from .problem import Problem
 from .rules import Operation, apply
 
-_PATH = 20
-"""Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
-_ENDS = 3
-"""Both markers of a results block, and `<end>`."""
-
 
 def answer(prompt: Sequence[int], *, window: int | None = None) -> tuple[int, ...]:
     """What a perfect model writes after `prompt`: a search, a calling block or outlines, or the final words after what children returned.
@@ -44,7 +39,8 @@ def answer(prompt: Sequence[int], *, window: int | None = None) -> tuple[int, ..
     room = None if window is None or head[0] else window - len(prompt)
     if mode == notation.CHILD:
         return _child(problem, _specs(prompt[end:go]), beam=head[0] or CHILD_BEAM, room=room)
-    return search.calling_block(_fitting(search.calls(problem, beam=head[0] or BEAMS["fork"]), room))
+    calls = search.calls(problem, beam=head[0] or BEAMS["fork"])
+    return search.calling_block(calls if room is None else search.fitting(calls, room))
 
 
 def _child(problem: Problem, operations: Sequence[Operation], *, beam: int, room: int | None) -> tuple[int, ...]:
@@ -60,20 +56,10 @@ def _child(problem: Problem, operations: Sequence[Operation], *, beam: int, room
         own = search.child(problem, *operations, *moves[:looks], beam=beam if looks else 0)
         if looks and own.path:
             return own.token_ids
-        called = _fitting(moves[looks:], room - len(own.searched))
+        called = search.fitting(moves[looks:], room - len(own.searched))
         if called and (len(called) == len(moves) - looks or not looks):
             return (*own.searched, *search.calling_block(called))
     return alone.token_ids
-
-
-def _fitting(operations: Sequence[Operation], room: int | None) -> Sequence[Operation]:
-    """The first of `operations` whose calls fit into `room` tokens, with room for an answer once results have replaced them."""
-    if room is None:
-        return operations
-    for number in range(len(operations), 0, -1):
-        if max(len(search.calling_block(operations[:number])), _ENDS + number + 2 * _PATH) <= room:
-            return operations[:number]
-    return []
 
 
 def _woven(problem: Problem, beam: int, child_beam: int, after: Sequence[int]) -> tuple[int, ...]:

@@ -15,6 +15,10 @@ from . import notation
 from .problem import TARGETS, Problem
 from .rules import Op, Operation, State, apply, successors
 
+PATH = 20
+"""Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
+_ENDS = 3
+"""Both markers of a results block, and `<end>`."""
 _OPS: tuple[Op, ...] = ("+", "-", "*", "/")
 
 Visits = Callable[[State, int, int], list[tuple[Operation, State]]]
@@ -111,6 +115,14 @@ def calls(problem: Problem, *, beam: int, visits: Visits = promising) -> list[Op
 
 def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:
     return (*(token for operation in operations for token in (notation.CALL, *notation.call(operation))), notation.WAIT)
+
+
+def fitting(operations: Sequence[Operation], room: int) -> list[Operation]:
+    """The first of `operations` whose calls fit into `room` tokens, with room for an answer once results have replaced them."""
+    for number in range(len(operations), 0, -1):
+        if max(len(calling_block(operations[:number])), _ENDS + number + 2 * PATH) <= room:
+            return list(operations[:number])
+    return []
 
 
 def outline_block(operations: Sequence[Operation]) -> tuple[int, ...]:

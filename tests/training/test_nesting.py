@@ -29,7 +29,7 @@ def player(problem: Problem, *, window: int, looks: int) -> ScriptedEngine:
     root = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
     children = {
         one.prompt: one
-        for call in nesting.fitting(root, search.calls(problem, beam=24), window)
+        for call in search.fitting(search.calls(problem, beam=24), window - len(root))
         for one in [nesting.child(problem, call, parent=root, window=window, looks=looks)]
     }
 
