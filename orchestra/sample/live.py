@@ -10,16 +10,16 @@ from functools import partial
 from ..engine.scores import Scores
 from ..errors import ConfigError, EngineError, ToolError, first_cause
 from .bench import Bench
+from .books import Books
 from .decisions import Branch, Judge, Launch, Probe, Revise, Wake
 from .events import Begun, Event, Failed, Finished, Group, Judged, Probed, Woken
 from .judges.base import Question
 from .news import News
 from .outcome import Outcome
 from .policy import Policy
-from .prompts import WITHOUT_ANSWER
 from .run import Observer, Run
 from .scores import TraceScores
-from .source import LiveTrace, Source, Usage
+from .source import LiveTrace, Source
 from .watch import Watch
 
 TOP_LOGPROBS = 20  # DeepConf's k
@@ -79,7 +79,6 @@ class _LiveStage:
         self._check()
         self.traces = traces
         self._arm: list[str] = []
-        self._purpose: list[str] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._begun: set[int] = set()
         """Traces that had a slot."""
@@ -93,6 +92,7 @@ class _LiveStage:
         self._side: set[asyncio.Task[None]] = set()
         """Probes, judges and wake-ups under way."""
         self._run = Run(policy, self, log=log, observer=observer)
+        self._books = Books(self._run.account)
 
     def _check(self) -> None:
         if missing := self._needs.arms - self._sources.keys():
@@ -114,34 +114,14 @@ class _LiveStage:
                     task.cancel()
         except ExceptionGroup as group:
             raise first_cause(group) from group
-        self._run.account.seconds = self._now()
-        self._settle()
+        account = self._run.account
+        account.span, account.seconds = self._run.span, self._now()
+        for trace in self.traces:
+            self._books.trace(trace, ended=trace.id in self._answers)
         return self._run.outcome()
 
     def _now(self) -> float:
         return self._sources[""].now() - self._began
-
-    def _settle(self) -> None:
-        """Book every trace's tokens."""
-        account = self._run.account
-        account.span = self._run.span
-        for trace in self.traces:
-            usage = trace.usage
-            if trace.id not in self._answers:
-                account.aborted += usage.sampled
-            elif self._purpose[trace.id] in WITHOUT_ANSWER:
-                account.summary += usage.sampled
-            else:
-                account.kept += usage.sampled
-            self._book(usage)
-            account.probe += trace.lost_probes.sampled
-            self._book(trace.lost_probes)
-
-    def _book(self, usage: Usage) -> None:
-        account = self._run.account
-        account.overshoot += usage.overshoot
-        account.prefill = None if account.prefill is None or usage.prefill is None else account.prefill + usage.prefill
-        account.cached = None if account.cached is None or usage.cached is None else account.cached + usage.cached
 
     # The stage: decisions come in here.
 
@@ -166,7 +146,6 @@ class _LiveStage:
             trace.on_tokens = partial(self._progress, trace, Watch(needs))
             self.traces.append(trace)
             self._arm.append(launch.arm)
-            self._purpose.append(launch.start.purpose if isinstance(launch.start, Revise) else "")
             self._tasks[number] = self._group.create_task(self._trace(trace, self._sources[launch.arm]), name=f"trace {number}")
 
     def abort(self, trace: int) -> None:
@@ -262,8 +241,7 @@ class _LiveStage:
             answer, usage = await self._sources[self._arm[trace]].probe(self.traces[trace])
         except EngineError:
             return None
-        self._run.account.probe += usage.sampled
-        self._book(usage)
+        self._books.probe(usage)
         return answer
 
     async def _judge(self, judge: Judge) -> None:
@@ -283,19 +261,15 @@ class _LiveStage:
             problem=self._problem,
             texts=tuple(self._sources[self._arm[trace.id]].words(trace, judge.tokens) for trace in traces),
             answers=tuple(self._answers.get(trace.id) for trace in traces),
-            on_lost=self._book_judge,
+            on_lost=self._books.judge,
         )
         try:
             async with asyncio.timeout(self._bench.judge_timeout_s):
                 opinion = await self._bench.judges[judge.question](question)
         except (EngineError, ToolError, TimeoutError):
             return None, 0
-        self._book_judge(opinion.sampled, opinion.prefill)
+        self._books.judge(opinion.sampled, opinion.prefill)
         return opinion.score, opinion.sampled
-
-    def _book_judge(self, sampled: int, read: int) -> None:
-        self._run.account.judge += sampled
-        self._run.account.judge_read += read
 
     async def _wake(self, wake: Wake) -> None:
         await asyncio.sleep(wake.at - self._now())

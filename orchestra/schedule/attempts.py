@@ -14,6 +14,7 @@ from ..plan.node import Node, NodeBase, ToolCall
 from ..tools.context import idempotency_key
 from .entry import Entry
 from .events import NodeHedged, NodeRetried, NodeStarted, RunEvent
+from .funds import Funds
 from .kept import Restore, Unkeepable, bring_back, fingerprint, keep
 from .outcome import NOTHING, ONE_CALL, Outcome, SubPlanFailed, Usage
 from .runtime import Runtime
@@ -27,18 +28,20 @@ class Attempts:
         self,
         steps: Steps,
         runtime: Runtime,
+        funds: Funds,
         scope: str,
         tell: Callable[[RunEvent], None] | None,
         left_behind: list[str],
-        known: Container[str],
+        ids: Container[str],
     ) -> None:
-        """`known`: ids of the nodes that the run has."""
+        """`ids`: of the nodes that the plan has."""
         self._steps = steps
         self._runtime = runtime
+        self._funds = funds
         self._scope = scope
         self._tell = tell
         self._left_behind = left_behind
-        self._known = known
+        self._known = _Scoped(scope, ids)
         self._now = asyncio.get_running_loop().time
         # When a tool in a journaled run starts a run without one, the key that it finds is its own, and not for the calls of that run.
         foreign = runtime.journal is None and idempotency_key.get() is not None
@@ -149,20 +152,10 @@ class Attempts:
         if attempt >= retry.attempts or not isinstance(error, retry.on):
             return None
         # A plan inside a plan may hold effects that happen once; its own nodes are retried one by one.
-        if entry.facts.effect == "once" or entry.facts.waits or not self._another(entry):
+        if entry.facts.effect == "once" or entry.facts.waits or not self._funds.another(entry):
             return None
         longest: float = min(retry.wait_s * 2 ** (attempt - 1), retry.max_wait_s)
         return random.uniform(0.5, 1.0) * longest
-
-    def _another(self, entry: Entry) -> bool:
-        """Whether the budget pays for one more call of this node."""
-        budget = self._runtime.budget
-        if budget is None or entry.reserved is NOTHING:
-            return True
-        if not budget.reserve(ONE_CALL):
-            return False
-        entry.reserved += ONE_CALL
-        return True
 
     async def _bounded(self, entry: Entry, inputs: Any, traceparent: str | None) -> tuple[Any, Usage]:
         """One attempt in tasks of its own, so that it can be given up although it ignores being cancelled."""
@@ -189,7 +182,7 @@ class Attempts:
                     raise TimeoutError(f"no answer within {facts.timeout_s:g} s")
                 if hedge_at is not None and now >= hedge_at:
                     hedge_at = None
-                    if not self._another(entry):
+                    if not self._funds.another(entry):
                         continue
                     tasks.append(self._start(entry, inputs, traceparent))
                     if self._tell is not None:
@@ -217,6 +210,17 @@ class Attempts:
         """Whether somebody knows that the effect, begun by an earlier process, did not happen."""
         ask = self._runtime.on_uncertain
         return ask is not None and await ask(node, key) == "did not happen"
+
+
+class _Scoped:
+    """The ids of a graph as a journal writes them."""
+
+    def __init__(self, scope: str, entries: Container[str]) -> None:
+        self._scope = scope
+        self._entries = entries
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, str) and id.startswith(self._scope) and id.removeprefix(self._scope) in self._entries
 
 
 _NOT_CONTENT = set(NodeBase.model_fields)

@@ -10,8 +10,8 @@ from typing import Literal
 from ..plan.node import Effect, Node
 from ..plan.ref import refs
 from ..tools.tool import Tool
+from .claims import Claim
 from .outcome import NOTHING, ONE_CALL, Outcome, Usage
-from .resources import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,16 @@
-"""From ready to ended: what starts when, who pays for it, and what follows from its end."""
+"""From ready to ended: what starts when, and what follows from its end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 from .attempts import Attempts, stop, words
 from .entry import Entry
 from .events import NodeFinished
+from .funds import Funds
 from .graph import Changed, Graph
 from .outcome import NOTHING, ONE_CALL, Outcome, Usage
 from .runtime import Runtime
@@ -35,13 +36,12 @@ class Flow:
         self.left_behind: list[str] = outer.left_behind if outer is not None else []
         """Nodes whose calls ignored their cancellation."""
         tell = self._signals.tell if runtime.observer is not None else None
-        self._attempts = Attempts(steps, runtime, scope, tell, self.left_behind, _Scoped(scope, graph.entries))
+        self._funds = Funds(runtime.budget, steps, self._signals, self._refuse)
+        self._attempts = Attempts(steps, runtime, self._funds, scope, tell, self.left_behind, graph.entries)
         self._tell = tell
-        self._budget = runtime.budget
         self._loop = asyncio.get_running_loop()
         self._revision = -1
         """Of the durations that priorities were made of."""
-        self._unfunded: list[Entry] = []
         self._unwritten: list[Entry] = []
         self._ends: deque[tuple[Entry, Outcome]] = deque()
         """What has ended and has still to set others free. One loop takes them in turn: ends cause ends, and must not nest."""
@@ -124,36 +124,19 @@ class Flow:
                 continue
             if self._stopping:
                 self._end(entry, Outcome("skipped", error=f"stopped: {self.stopped}", source="none"))
-            elif self._funded(entry):
+            elif self._funds.reserve(entry):
                 if entry.claims:
                     self._runtime.resources.request(entry)
                 else:
                     self.granted(entry)
 
-    def _funded(self, entry: Entry) -> bool:
-        """Whether the budget holds what it may use; if not, it waits for others to give back, or is skipped."""
-        budget, wanted = self._budget, entry.facts.wanted
-        if budget is None or wanted is NOTHING:
-            return True
-        if entry.cheapest:
-            wanted = self._steps.cheapest(entry.node, wanted)
-        if budget.reserve(wanted):
-            entry.reserved = wanted
-            return True
-        limit = budget.short_of(wanted)
-        if limit is None:
-            self._unfunded.append(entry)
-        elif budget.at_limit == "degrade" and not entry.cheapest and self._steps.cheapest(entry.node, wanted) != wanted:
-            self._signals.limit(limit, "degrade")
-            entry.cheapest = True
-            return self._funded(entry)
+    def _refuse(self, entry: Entry, limit: str) -> None:
+        assert self._runtime.budget is not None
+        if self._runtime.budget.at_limit == "stop":
+            self.stop(limit)
         else:
-            if budget.at_limit == "stop":
-                self.stop(limit)
-            else:
-                self._signals.limit(limit, "partial")
-            self._end(entry, Outcome("skipped", error=f"the budget of {limit} leaves no room for it", source="none"))
-        return False
+            self._signals.limit(limit, "partial")
+        self._end(entry, Outcome("skipped", error=f"the budget of {limit} leaves no room for it", source="none"))
 
     def granted(self, entry: Entry) -> None:
         entry.state = "running"
@@ -189,9 +172,7 @@ class Flow:
             return
         if outcome.finished is None:
             outcome.finished = self._loop.time()
-        if entry.reserved is not NOTHING and self._budget is not None:
-            reserved, entry.reserved = entry.reserved, NOTHING
-            self._budget.settle(reserved, outcome.usage)
+        self._funds.settle(entry, outcome.usage)
         entry.outcome = outcome
         journal = self._runtime.journal
         if journal is not None and outcome.ok and outcome.source != "journal" and entry.facts.wanted is not NOTHING:
@@ -300,30 +281,15 @@ class Flow:
         in_line = entry.state == "ready"
         entry.state = "waiting"
         entry.life += 1
-        if entry in self._unfunded:
-            self._unfunded.remove(entry)
-        if entry.reserved is not NOTHING and self._budget is not None:
-            reserved, entry.reserved = entry.reserved, NOTHING
-            self._budget.settle(reserved, NOTHING)
+        self._funds.forget(entry)
         if in_line:
             self._runtime.resources.withdraw(entry.claims)
 
     def room_again(self) -> None:
         """The budget got something back."""
-        if self._unfunded:
-            waiting, self._unfunded = sorted(self._unfunded, key=_by_priority), []
+        if waiting := self._funds.recall():
+            waiting.sort(key=_by_priority)
             self._signals.soon(self._start_later, [(entry, entry.life) for entry in waiting])
-
-
-class _Scoped:
-    """The ids of a graph as a journal writes them."""
-
-    def __init__(self, scope: str, entries: Container[str]) -> None:
-        self._scope = scope
-        self._entries = entries
-
-    def __contains__(self, id: object) -> bool:
-        return isinstance(id, str) and id.startswith(self._scope) and id.removeprefix(self._scope) in self._entries
 
 
 def _by_priority(entry: Entry) -> tuple[float, int]:

@@ -18,10 +18,10 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from ..engine import Capabilities, Completion, Engine, Request
+from ..engine import Completion, Engine, Request
+from ..engine.wrapper import EngineWrapper
 from ..errors import ConfigError, EngineError
 from ..thread import Event, Thread
 from . import spans
@@ -179,7 +179,7 @@ class ThreadSpans:
         span.end()
 
 
-class TracedEngine:
+class TracedEngine(EngineWrapper):
     """An engine whose requests have spans: below their `traceparent`, or below the caller's current span where they have none.
 
     Args:
@@ -188,24 +188,13 @@ class TracedEngine:
     """
 
     def __init__(self, engine: Engine, tracing: Tracing, *, model: str | None = None, provider: str = "vllm") -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._tracing = tracing
         self._model = model
         self._provider = provider
 
-    @property
-    def name(self) -> str:
-        return self._engine.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._engine.capabilities
-
-    def now(self) -> float:
-        return self._engine.now()
-
     async def generate(self, request: Request) -> Completion:
-        model = self._model or self._engine.name
+        model = self._model or self.engine.name
         span = self._tracing.start(
             "text_completion",
             model,
@@ -227,7 +216,7 @@ class TracedEngine:
                 on_abort(completion)
 
         try:
-            completion = await self._engine.generate(
+            completion = await self.engine.generate(
                 # Without `on_abort` it stays so: a request that has one is streamed.
                 replace(request, traceparent=span.traceparent, on_abort=None if on_abort is None else lost)
             )
@@ -242,13 +231,3 @@ class TracedEngine:
             return completion
         finally:
             span.end()
-
-    async def running(self) -> int:
-        return await self._engine.running()
-
-    async def __aenter__(self) -> Self:
-        await self._engine.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._engine.__aexit__(kind, error, trace)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from random import Random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,102 +16,16 @@ from orchestra.engine import Completion, Request, Sampling
 from orchestra.engine.transformers import TransformersEngine
 
 torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from decoded_rows import Sequenced, assert_as_alone, model, row, run, some_rows
 
-from orchestra.engine import attention, decoder
-from orchestra.engine.cuda_graphs import CudaGraphs
+from orchestra.engine import decoder
 from orchestra.engine.decoder import Decoder
-from orchestra.engine.drawing import How, LogitsError
+from orchestra.engine.drawing import LogitsError
 from orchestra.engine.key_values import KeyValues
 
-VOCABULARY = 29
-
-
-@cache
-def model(attention: str = "sdpa") -> Any:
-    torch.manual_seed(3)
-    config = transformers.LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        max_position_embeddings=2048,
-        initializer_range=0.5,  # wide enough that the likeliest token is not a matter of rounding
-        attn_implementation=attention,
-        **dict.fromkeys(["eos_token_id", "bos_token_id", "pad_token_id"]),
-    )
-    return transformers.LlamaForCausalLM(config).eval()
-
-
-@dataclass(eq=False)
-class Sequenced:
-    """A row, and what it sampled."""
-
-    request: Request
-    num_tokens: int
-    joins: int = 0
-    """The step in which it joins."""
-    token_ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    top_logprobs: list[list[float] | None] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.random = Random(self.request.sampling.seed)
-
-    def again(self) -> Sequenced:
-        return Sequenced(self.request, self.num_tokens)
-
-
-def row(num_prompt: int, num_tokens: int, joins: int = 0, **sampling: Any) -> Sequenced:
-    prompt = [(5 * i * i + num_prompt + i) % VOCABULARY for i in range(num_prompt)]
-    return Sequenced(Request(prompt=prompt, sampling=Sampling(max_tokens=num_tokens, **sampling)), num_tokens, joins)
-
-
-def run(rows: Sequence[Sequenced], decoding: Decoder) -> None:
-    step = 0
-    while waiting := [row for row in rows if len(row.token_ids) < row.num_tokens]:
-        if now := [row for row in waiting if row.joins <= step]:
-            drawn = decoding.step(now)
-            for index, one in enumerate(now):
-                one.token_ids.append(drawn.tokens[index])
-                one.logprobs.append(drawn.logprobs[index])
-                one.top_logprobs.append(drawn.top_logprobs[index] if drawn.top_logprobs else None)
-        step += 1
-
-
-def assert_as_alone(rows: Sequence[Sequenced]) -> None:
-    for together in rows:
-        alone = together.again()
-        run([alone], Decoder(model()))
-        assert together.token_ids == alone.token_ids
-        assert together.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
-        many = together.request.sampling.top_logprobs
-        for found, expected in zip(together.top_logprobs, alone.top_logprobs, strict=True):
-            assert (found is None) == (expected is None) == (many == 0)
-            assert found is None or expected is None or found == pytest.approx(expected, abs=1e-4)
-            assert found is None or len(found) == min(many, VOCABULARY)
-
-
-some_rows = st.lists(
-    st.builds(
-        row,
-        st.integers(1, 12) | st.sampled_from([126, 127, 128, 129, 200]),
-        st.integers(1, 9),
-        st.integers(0, 9),
-        seed=st.integers(0, 99),
-        temperature=st.sampled_from([0.0, 1.0, 2.0]),
-        top_p=st.sampled_from([1.0, 1.0, 0.7]),
-        top_logprobs=st.sampled_from([0, 0, 0, 3, 20]),
-    ),
-    min_size=1,
-    max_size=12,
-)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @settings(max_examples=25, deadline=None)
@@ -203,103 +113,6 @@ def test_what_damaged_weights_left_behind_does_not_reach_later_rows(static: bool
     rows = [row(4, 9, seed=3), row(8, 9, seed=4)]
     run(rows, decoding)
     assert_as_alone(rows)
-
-
-class Recorded(CudaGraphs):
-    """Graphs that are no graphs: replaying one runs its work, once it has been made sure that no memory moved under it."""
-
-    def __init__(self, decoding: Decoder) -> None:
-        super().__init__(torch.device("cpu"))
-        self.decoding = decoding
-        self.recorded: dict[Hashable, tuple[list[int], Callable[[], Any]]] = {}
-        self.num_replayed = 0
-
-    def memory(self) -> list[int]:
-        cache = self.decoding._cache._layers.values()
-        return [
-            self.decoding._inputs.data_ptr(),
-            self.decoding._prompts.data_ptr(),
-            *(buffer.data_ptr() for pair in cache for buffer in pair),
-        ]
-
-    def run(self, key: Hashable, work: Callable[[], Any]) -> Any:
-        if key not in self.recorded:
-            work()
-            self.recorded[key] = self.memory(), work
-        memory, recorded = self.recorded[key]
-        assert memory == self.memory()
-        self.num_replayed += 1
-        return recorded()
-
-    def forget(self) -> None:
-        self.recorded.clear()
-
-
-@settings(max_examples=20, deadline=None)
-@given(some_rows)
-def test_graphs_are_those_of_the_buffers_there_are(rows: list[Sequenced]) -> None:
-    decoding = Decoder(model(), static=True)
-    decoding._graphs = graphs = Recorded(decoding)
-    run(rows, decoding)
-    assert graphs.num_replayed
-    assert_as_alone(rows)
-
-
-def test_work_that_cannot_be_recorded_is_done_each_time_and_said_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing")
-
-    monkeypatch.setattr(torch.cuda, "device", lambda _: torch.inference_mode())
-    monkeypatch.setattr(CudaGraphs, "_on_the_side", lambda _, work: work())
-    monkeypatch.setattr(CudaGraphs, "_recorded", refuse)
-    rows = [row(length, 5, seed=length) for length in (1, 7, 130)]
-    decoding = Decoder(model(), static=True)
-    decoding._graphs = CudaGraphs(torch.device("cpu"))
-    with caplog.at_level(logging.WARNING):
-        run(rows, decoding)
-    assert_as_alone(rows)
-    assert [record.message for record in caplog.records] == [
-        "decoding goes on without CUDA graphs, several times slower for a small model: operation not permitted when stream is capturing"
-    ]
-
-
-def test_one_query_a_row_takes_products_of_matrices_and_gives_what_sdpa_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    called = []
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        called.append(args)
-        return original(*args, **kwargs)
-
-    original = attention.one_query
-    monkeypatch.setattr(attention, "one_query", counted)
-    rows = [row(length, 5, seed=length, temperature=1.0) for length in (1, 7, 130)]
-    with attention._OneQuery():
-        run(rows, Decoder(model(), static=True))
-    assert len(called) == 2 * 5  # in both layers of five steps, and not when prompts are read
-    assert_as_alone(rows)
-
-
-class OnTheDevice(TorchDispatchMode):
-    """Refuses operations on anything but tensors of the device, and their values."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves((args, kwargs, result)):
-            assert not isinstance(leaf, torch.Tensor) or leaf.device.type == "meta", func
-        return result
-
-
-@pytest.mark.parametrize("how", [How(), How(nucleus=True, top=5)])
-def test_what_is_recorded_reads_no_value_and_nothing_that_lies_elsewhere(how: How) -> None:
-    decoding = Decoder(copy.deepcopy(model()).to("meta"), static=True)  # tensors without values: whatever asks for one fails
-    decoding._inputs = torch.zeros(8, 6, dtype=torch.float64, device="meta")
-    decoding._how = how
-    decoding._cache.reserve(8, 128)
-    with torch.inference_mode(), OnTheDevice(), attention._OneQuery():
-        assert decoding._read(4, 32).shape == (4, VOCABULARY)
-        assert decoding._pass(8, 128).shape == (8, 3 + how.top)
 
 
 @settings(max_examples=15, deadline=None)

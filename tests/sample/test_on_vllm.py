@@ -10,19 +10,19 @@ import asyncio
 import inspect
 import zlib
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, get_args
 
 import pytest
 
 import orchestra.sample.policies
 from orchestra.chat import EngineChat
 from orchestra.chat.tokenizer import ChatTokenizer
-from orchestra.engine import Capabilities, Completion, Engine, Request, Scores
+from orchestra.engine import Completion, Engine, Request, Scores
+from orchestra.engine.wrapper import EngineWrapper
 from orchestra.sample.again import decide_again
 from orchestra.sample.bench import Bench
 from orchestra.sample.decisions import Branch, Judge, Stop
@@ -82,24 +82,13 @@ POLICIES: list[Policy] = [
 ]
 
 
-@dataclass
-class Watched:
+class Watched(EngineWrapper):
     """An engine and everything that was asked of it and came back."""
 
-    engine: Engine
-    requests: list[Request] = field(default_factory=list)
-    sampled: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.engine.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self.engine.capabilities
-
-    def now(self) -> float:
-        return self.engine.now()
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.requests: list[Request] = []
+        self.sampled = 0
 
     async def generate(self, request: Request) -> Completion:
         self.requests.append(request)
@@ -112,15 +101,6 @@ class Watched:
         completion = await self.engine.generate(replace(request, on_abort=lost))
         self.sampled += len(completion.token_ids)
         return completion
-
-    async def running(self) -> int:
-        return await self.engine.running()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
 
 
 @dataclass

@@ -23,7 +23,7 @@ from orchestra.sample.policies.adaptive import adaptive
 from orchestra.thread import Limits, run_tree
 from orchestra.trace.showing import Display
 
-from ..agent.test_agent import JSON, PLAN, TOOLS, model
+from ..agent.mountains import JSON, PLAN, TOOLS, model
 from ..sample.test_live import Lossy
 from ..thread.toy import APR
 from .test_timeline import ANSWERS, PROMPT, script
