@@ -31,6 +31,7 @@ from .suite import benchmark as benchmark_called
 
 _MOST_WORKERS = 4
 """Processes that compare answers; only those that are no plain numbers come to them."""
+_REFUSED = "they were nested deeper than --depth allows, or came after the last of the tokens of --budget"
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -77,7 +78,7 @@ async def _run(
     log: Console,
 ) -> int:
     """How many rows ended with an engine error; the last of them is told."""
-    errors, last = 0, ""
+    errors, last, refused = 0, "", 0
     workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     async with Equivalence(required=way.needs_mathematics, workers=workers) as same, way.run(same) as running:
         if str(way.settings["engine"]).startswith(("http://", "https://")):
@@ -90,14 +91,17 @@ async def _run(
         ) as progress:
 
             def on_row(row: Row) -> None:
-                nonlocal errors, last
+                nonlocal errors, last, refused
                 errors, last = errors + (row.error is not None), row.error or last
+                refused += row.refused
                 progress.advance(row)
 
             async def grading(problem: Problem, text: str) -> Grade:
                 return await benchmark.grade(problem, text, same)
 
             await run_owed(running.method, problems, folder, grading, schedule=schedule, on_row=on_row)
+    if refused:
+        log.print(Text(f"{refused:,} threads were refused: {_REFUSED}", "yellow"), soft_wrap=True)
     if errors:
         log.print(Text(f"engine errors took {errors} of the tries, at last with: {last}", "bold red"), soft_wrap=True)
     return errors

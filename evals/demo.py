@@ -41,8 +41,10 @@ def demo(args: argparse.Namespace) -> int:
     page = args.out / "timeline.html"
     first = [attempted for attempted in reversed(attempts) if attempted.problem == problems[0]]
     write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
-    console.print(f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)")
-    console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24")
+    console.print(
+        f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)", soft_wrap=True
+    )
+    console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24", soft_wrap=True)
     return 1 if any(attempted.error for attempted in attempts) else 0
 
 
@@ -59,7 +61,7 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
         console.print(
             f"\n[bold]{' '.join(map(str, first.numbers))} → {first.target}[/], forked, siblings cancelled at the first success:\n"
         )
-        console.print(verdict(await watch(host, first, SETUPS[-1], console)))
+        console.print(verdict(await watch(host, first, SETUPS[-1], console), SETUPS[-1]), soft_wrap=True)
         console.print(f"\nNow {len(problems)} held-out problems in each mode, one at a time …")
         attempts: list[Attempt] = []
         for setup in SETUPS:

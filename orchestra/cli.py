@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from .argument_types import add_gpu_memory, count, positive, seconds
+from .argument_types import add_gpu_memory, count, number, parse, positive, seconds
 from .errors import ConfigError, JournalError, OrchestraError, ProblemError
 from .eval_arguments import add_eval, with_config
 from .export_arguments import add_export, add_view
@@ -43,7 +43,7 @@ class _Retries(logging.Handler):
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns its exit status: 0, 1 for a failure, 2 for wrong arguments or set-up, 130 after Ctrl-C."""
     parser = build_parser()
-    args = parser.parse_args(argv)
+    args = parse(parser, sys.argv[1:] if argv is None else argv)
     retries = logging.getLogger("stamina")
     retries.handlers, retries.propagate = [_Retries()], False
     try:
@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     solve = commands.add_parser("solve", help="watch a model solve one Countdown problem")
     solve.set_defaults(run="orchestra.countdown.command:solve")
-    solve.add_argument("--numbers", type=int, nargs="+", required=True, metavar="N", help="3 to 6 numbers from 1 to 99")
+    solve.add_argument("--numbers", type=number, nargs="+", required=True, metavar="N", help="3 to 6 numbers from 1 to 99")
     solve.add_argument("--target", type=int, required=True, help="10 to 100")
     solve.add_argument("--page", type=Path, metavar="FILE.html", help="also write the thread timeline as a self-contained page")
     _add_search(solve, method="fork", join="first")
@@ -267,7 +267,10 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
         help="successors visited at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
     )
     group.add_argument(
-        "--child-beam", type=count, default=12, metavar="N", help="successors visited below it by a child (default: 12)"
+        "--child-beam",
+        type=count,
+        metavar="N",
+        help="successors visited below it by a child; 0 as above (default: 12, or 0 with --beam 0)",
     )
     group.add_argument(
         "--depth",

@@ -108,7 +108,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="successors at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
     )
-    countdown.add_argument("--child-beam", type=count, default=12, metavar="N", help="successors below it (default: 12)")
+    countdown.add_argument("--child-beam", type=count, metavar="N", help="successors below it (default: 12, or 0 with --beam 0)")
     countdown.add_argument(
         "--depth",
         type=count,

@@ -12,7 +12,13 @@ With --free, that share of the problems is shown with prompts that leave widths 
 promising order (`exploring.py`). Such a model explores when it is sampled at temperature 1, which is what reinforcement learning needs: one
 that was only shown what its prompt asks for has an entropy of 0.003 nats a token, and its groups of rollouts are all alike.
 
+With --large, that share of the problems has no solution without results above 99 or 500, on which models fail most.
+
 With --window, those of them that fork keep every context within so many tokens: children that would run out fork again (`nesting.py`).
+
+With --size 5, the problems have five numbers and targets to 1,000 (`five.py`); all prompts leave widths and order to the model:
+
+    python -m orchestra.training.countdown_demos --size 5 --window 160 --problems 30000 --out data/countdown-five
 """
 
 from __future__ import annotations
@@ -24,18 +30,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from orchestra.countdown import notation, search
 from orchestra.countdown.attempt import FORK
-from orchestra.countdown.problem import MAX_NUMBER, SPLITS, TARGETS, Problem, Split
+from orchestra.countdown.problem import MAX_NUMBER, SPLITS, Problem, Split, targets_of
 from orchestra.countdown.rules import Operation
 from orchestra.countdown.solver import reachable
 from orchestra.errors import ConfigError
 
-from . import nesting
+from . import five, nesting
 from .arguments import number, whole
+from .countdown_problems import large_problems
 from .exploring import Exploring
 from .packing import Demonstration, pack
 from .run_folder import claim
@@ -49,15 +57,24 @@ _NARROW = 0.2
 """Share of the roots that call fewer children than their window holds."""
 
 
-def problems_of(split: Split, rng: random.Random) -> Iterator[Problem]:
-    """Endless problems of a split for demonstrations: mostly four numbers, up to four targets a draw of numbers, 1 in 20 unsolvable."""
+def problems_of(split: Split, rng: random.Random, large: float = 0.0, size: int | None = None) -> Iterator[Problem]:
+    """Endless problems of a split for demonstrations, the share `large` of them such that every solution passes large numbers. They have `size`
+    numbers, or mostly four."""
+    common, rare = _any_problems(split, rng, size), large_problems(split, rng)
     while True:
-        size = 3 if rng.random() < 0.05 else 4
+        yield next(rare if large and rng.random() < large else common)
+
+
+def _any_problems(split: Split, rng: random.Random, wanted: int | None) -> Iterator[Problem]:
+    """`wanted` numbers, or mostly four; up to four targets a draw of numbers, 1 in 20 unsolvable."""
+    while True:
+        size = wanted or (3 if rng.random() < 0.05 else 4)
         numbers = tuple(sorted((rng.randint(1, MAX_NUMBER) for _ in range(size)), reverse=True))
-        targets = sorted(reachable(numbers) & set(TARGETS))
+        possible = targets_of(size)
+        targets = sorted(reachable(numbers) & set(possible))
         chosen = rng.sample(targets, min(4, len(targets)))
         if rng.random() < 0.2:
-            chosen.append(rng.choice(TARGETS))
+            chosen.append(rng.choice(possible))
         for target in chosen:
             if (problem := Problem(numbers, target)).split == split:
                 yield problem
@@ -76,12 +93,18 @@ def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstrati
 
 def free_demonstrations(problem: Problem, rng: random.Random, window: int | None = None) -> Iterator[Demonstration]:
     """As `demonstrations`, but the prompts leave widths and order to the model, and the searches draw them."""
-    prompt = notation.serial_prompt(problem, beam=notation.FREE)
-    yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
+    far = len(problem.numbers) == five.SIZE
+    if far:
+        yield five.serial(problem, Exploring(rng).all)
+    else:
+        prompt = notation.serial_prompt(problem, beam=notation.FREE)
+        yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
 
     prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
     wide = Exploring(rng, draws=2)
-    if window and len(problem.numbers) == 4:
+    if far and (window is None or window < five.LEAST_WINDOW):
+        raise ConfigError(f"forks of {five.SIZE} numbers need a window of {five.LEAST_WINDOW} tokens at least, got {window}")
+    if window and (far or len(problem.numbers) == 4):
         yield from _nested(problem, prompt, wide, window, rng)
         return
     operations = search.calls(problem, beam=24, visits=wide)
@@ -103,13 +126,15 @@ def _nested(
     problem: Problem, prompt: tuple[int, ...], order: Exploring, window: int, rng: random.Random
 ) -> Iterator[Demonstration]:
     """As `_forked`, with children that fork where their window asks for it: their blocks, both joins, and a few threads below them."""
-    operations = search.fitting(search.calls(problem, beam=_WIDEST, visits=order.all), window - len(prompt))
+    far = len(problem.numbers) == five.SIZE
+    if far:
+        operations = search.far_calls(problem, window - len(prompt), order.all)
+    else:
+        operations = search.fitting(search.calls(problem, beam=_WIDEST, visits=order.all), window - len(prompt))
     if rng.random() < _NARROW:
         operations = operations[: rng.randint(1, len(operations))]
-    looks = rng.randint(1, 3)
-    children = [
-        nesting.child(problem, operation, parent=prompt, window=window, looks=looks, visits=order.all) for operation in operations
-    ]
+    called = five.child if far else partial(nesting.child, looks=rng.randint(1, 3))
+    children = [called(problem, operation, parent=prompt, window=window, visits=order.all) for operation in operations]
     yield Demonstration(prompt, search.calling_block(operations))
     yield from _joins(prompt, [child.last for child in children], [child.span for child in children], rng)
     for i in _shown([child.last.path is not None for child in children], rng, succeeding=2, failing=4):
@@ -155,11 +180,21 @@ def _join(prompt: tuple[int, ...], traces: Sequence[search.Trace], ended: Sequen
     return Demonstration((*prompt, *FORK.results_block(outcomes)), search.final_answer(paths))
 
 
-def write_shard(path: Path, *, problems: int, seed: int, split: Split, free: float = 0.0, window: int | None = None) -> int:
+def write_shard(
+    path: Path,
+    *,
+    problems: int,
+    seed: int,
+    split: Split,
+    free: float = 0.0,
+    large: float = 0.0,
+    window: int | None = None,
+    size: int | None = None,
+) -> int:
     """Write the demonstrations of `problems` problems as packed rows, the share `free` of them with free widths; return the number of tokens."""
     rng = random.Random(f"{split}/{seed}")
     demos: list[Demonstration] = []
-    for problem in islice(problems_of(split, rng), problems):
+    for problem in islice(problems_of(split, rng, large, size), problems):
         free_one = free and rng.random() < free
         demos += free_demonstrations(problem, rng, window) if free_one else demonstrations(problem, rng)
     rng.shuffle(demos)
@@ -180,14 +215,27 @@ def main(argv: list[str] | None = None) -> None:
         help="share of the problems whose prompts leave widths and order to the model",
     )
     parser.add_argument(
+        "--large", type=number(least=0, most=1), default=0.0, help="share of the problems that take results above 99 or 500"
+    )
+    parser.add_argument(
         "--window",
         type=whole(LEAST_WINDOW),
         help=f"tokens of a context in the forked searches of --free, {LEAST_WINDOW} at least (default: no limit)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        choices=(five.SIZE,),
+        help=f"numbers of a problem; with --window, {five.LEAST_WINDOW} at least (default: mostly 4)",
     )
     parser.add_argument("--seed", type=whole(0), default=0)
     parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")
     parser.add_argument("--workers", type=whole(), default=os.cpu_count())
     args = parser.parse_args(argv)
+    if args.size and ((args.window or 0) < five.LEAST_WINDOW or args.large):
+        raise SystemExit(f"--size {args.size} needs a --window of {five.LEAST_WINDOW} tokens at least, and has no --large")
+    if args.size:
+        args.free = 1.0
     if args.window and not args.free:
         raise SystemExit("--window limits the forked searches of --free: give the share of problems that are --free, too")
     try:
@@ -205,7 +253,9 @@ def main(argv: list[str] | None = None) -> None:
                 seed=args.seed * 1_000_003 + index,
                 split=args.split,
                 free=args.free,
+                large=args.large,
                 window=args.window,
+                size=args.size,
             )
             for index, path in enumerate(shards)
             if not path.exists()

@@ -72,6 +72,7 @@ def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Ca
         **{name: value for name, value in asdict(setup).items() if name not in apart},
         "search": setup.method,
         "beam": setup.effective_beam,
+        "child_beam": setup.effective_child_beam,
         "window": setup.effective_window,
         "policy": policy,
         **caps.as_settings(),
@@ -107,7 +108,7 @@ def _most_threads(setup: Setup) -> int:
     """Of one search. Children fork only where they choose their widths: no other model was shown how."""
     if setup.method == "serial":
         return 1
-    nests = setup.method == "fork" and setup.child_beam == FREE
+    nests = setup.method == "fork" and setup.effective_child_beam == FREE
     threads, born = 1, setup.effective_beam or BEAMS[setup.method]
     for _ in range(setup.depth if nests else min(setup.depth, 1)):
         threads += born

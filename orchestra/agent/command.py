@@ -102,6 +102,8 @@ def brought(args: argparse.Namespace) -> Setup:
         )
     if args.facts is not None:
         raise ConfigError("--facts is the table of the shipped planner: leave it out, or leave out --model and --tools")
+    if args.model in ("vllm", "transformers") and args.model_name is None:
+        raise ConfigError(f"--model {args.model} needs the folder of a model: --model-name DIR")
     tools, own = tools_of(args), settings(args)
     chat = open_chat(args.model, model=args.model_name, record=args.record)
     return Setup(open_chat=lambda: chat, tools=tools, settings=own)

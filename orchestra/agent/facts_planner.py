@@ -110,7 +110,7 @@ class FactsPlanner:
             tried += await self._more(brief, question, number, untried=not tried)
         if best := _commonest(tried):
             return best
-        why = f"the plan that the planner wrote {tried[0].refusal}.\nPut the question in other words, or in parts."
+        why = f"the plan that the planner wrote {tried[0].refusal}.\n{question.hint or 'Put the question in other words, or in parts.'}"
         return replace(tried[0], texts=_texts(tried), refusal=f"{why}{advice(self._names.facts)}")
 
     async def _more(self, brief: Brief, question: Question, number: int, *, untried: bool) -> list[Planned]:

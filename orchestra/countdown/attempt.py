@@ -80,8 +80,9 @@ class Setup:
     beam: int | None = None
     """Successors that a state's search visits: of the whole search when serial (default 5), of the root's fork otherwise (24). 0 leaves it to the
     model, if it was trained to choose."""
-    child_beam: int = CHILD_BEAM
-    """Successors visited at each state of a child's search; 0 as above."""
+    child_beam: int | None = None
+    """Successors visited at each state of a child's search; 0 as above. None: 12, or 0 where `beam` is 0, since models that choose widths
+    choose both."""
     depth: int = 2
     """Generations of threads below the root. With 2, a child may fork too, if the model was trained to; with 1 its calls are refused."""
     window: int | None = None
@@ -119,6 +120,13 @@ class Setup:
         return self.beam if self.beam is not None else BEAMS[self.method]
 
     @property
+    def effective_child_beam(self) -> int:
+        """In the prompt of a forked or woven search."""
+        if self.child_beam is not None:
+            return self.child_beam
+        return notation.FREE if self.method != "serial" and self.effective_beam == notation.FREE else CHILD_BEAM
+
+    @property
     def effective_window(self) -> int:
         """In tokens."""
         return self.window if self.window is not None else _WINDOWS[self.method]
@@ -126,21 +134,23 @@ class Setup:
     @property
     def free(self) -> bool:
         """Whether the model is asked to choose a width itself."""
-        return notation.FREE in ((self.effective_beam,) if self.method == "serial" else (self.effective_beam, self.child_beam))
+        return notation.FREE in (
+            (self.effective_beam,) if self.method == "serial" else (self.effective_beam, self.effective_child_beam)
+        )
 
     @property
     def threads(self) -> int:
         """About how many threads a run decodes at once, to size an engine by."""
         if self.method == "serial":
             return 1
-        nested = self.method == "fork" and self.depth > 1 and self.child_beam == notation.FREE
+        nested = self.method == "fork" and self.depth > 1 and self.effective_child_beam == notation.FREE
         return (self.effective_beam or BEAMS[self.method]) * (_NESTED if nested else 1)
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":
             return notation.serial_prompt(problem, beam=self.effective_beam)
         prompt = notation.fork_prompt if self.method == "fork" else notation.weave_prompt
-        return prompt(problem, beam=self.effective_beam, child_beam=self.child_beam)
+        return prompt(problem, beam=self.effective_beam, child_beam=self.effective_child_beam)
 
     @property
     def protocol(self) -> ThreadProtocol:

@@ -26,13 +26,14 @@ def solve(args: argparse.Namespace) -> int:
     console = Console(highlight=False)
     if not problem.solvable:
         console.print(
-            f"{problem.target} cannot be reached with {' '.join(map(str, args.numbers))}; the model does not know and searches anyway"
+            f"{problem.target} cannot be reached with {' '.join(map(str, args.numbers))}; the model does not know and searches anyway",
+            soft_wrap=True,
         )
     attempted = asyncio.run(_run(host, problem, setup, console))
-    console.print(verdict(attempted))
+    console.print(verdict(attempted, setup), soft_wrap=True)
     if args.page:
         write_timelines([attempted], args.page, title=f"{' '.join(map(str, problem.numbers))} → {problem.target}")
-        console.print(f"thread timeline: {args.page}")
+        console.print(f"thread timeline: {args.page}", soft_wrap=True)
     return 0 if attempted.correct else 1
 
 
@@ -48,8 +49,8 @@ async def watch(host: Host, problem: Problem, setup: Setup, console: Console) ->
         return await attempt(host.engine, problem, setup, observer=live.observe)
 
 
-def verdict(attempted: Attempt) -> str:
-    """One line: the expression, or why there is none, and what it took."""
+def verdict(attempted: Attempt, setup: Setup) -> str:
+    """The expression, or why there is none and what to change, and what it took."""
     account = attempted.ledger
     cost = f"{account.children + 1} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
     if attempted.error:
@@ -61,7 +62,34 @@ def verdict(attempted: Attempt) -> str:
     elif attempted.flaw:
         reason = f"the solution that the model claimed is none: {escape(attempted.flaw)}"
     elif attempted.tree.root.status == "cut":
-        reason = "it ran out of tokens: a larger --window or --tree-tokens gives it more"
+        reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{_narrow(setup)}"
     else:
         reason = "the search ended without one"
-    return f"[bold yellow]no solution found[/]: {reason}\n{cost}"
+    return "\n".join([f"[bold yellow]no solution found[/]: {reason}", *map(escape, limited(attempted, setup)), cost])
+
+
+def limited(attempted: Attempt, setup: Setup) -> list[str]:
+    """What kept children from searching as they wanted to, and what to change, a line each."""
+    lines, children = [], attempted.tree.threads[1:]
+    deepest = setup.limits.max_depth
+    if deep := sum(child.status == "refused" and child.depth > deepest for child in children):
+        # No model was shown woven threads below threads.
+        change = "" if setup.method == "weave" and deepest else f": --depth {deepest + 1} lets them run"
+        lines.append(f"{deep} of {_threads(len(children))} were refused, since they may be nested {deepest} deep{change}")
+    if cut := sum(child.status == "cut" for child in children):
+        lines.append(
+            f"{cut} of {_threads(len(children))} ran out of tokens (--window {setup.effective_window}): a larger one gives them more"
+            + _narrow(setup)
+        )
+    return lines
+
+
+def _threads(count: int) -> str:
+    return f"{count} child thread{'s' * (count != 1)}"
+
+
+def _narrow(setup: Setup) -> str:
+    """What else fits a narrow window, where it was not asked for."""
+    if setup.method != "fork" or setup.effective_child_beam == notation.FREE:
+        return ""
+    return "; --beam 0 --child-beam 0 fits narrow ones, with a model that chooses widths, such as models/countdown-6m-nested"

@@ -41,7 +41,7 @@ class ModelCard:
             raise ConfigError(f"{folder} knows {' and '.join(self.methods)}, not {method}: {_TRAINED[method]}")
         if setup.free and method not in self.free:
             raise ConfigError(
-                f"{folder} was not shown how to choose a width in `--method {method}`: give `--beam` and `--child-beam` from 1 on, or a model"
+                f"{folder} was not shown how to choose a width in `--method {method}`: leave `--beam` and `--child-beam` out, or give them from 1 on, or a model"
                 " whose rows have free widths: models/countdown-6m-nested, or your own (`python -m orchestra.training.countdown_demos --help`)"
             )
 

@@ -4,7 +4,8 @@
 imitates the search, and a fast fixture for tests.
 
 Where a prompt leaves the widths to it and it knows its window, it forks so that every context fits: a child whose search would not fit
-searches the most promising state itself and calls children of its own for the others, one state each.
+searches the most promising state itself and calls children of its own for the others, one state each. At five numbers every child calls
+children of its own, which search some states each (`search.FAR_WIDTHS`).
 """
 
 from __future__ import annotations
@@ -30,17 +31,35 @@ def answer(prompt: Sequence[int], *, window: int | None = None) -> tuple[int, ..
     numbers = notation.read_numbers(prompt[prompt.index(notation.NUMBERS) + 1 : end])
     assert head and target and numbers, notation.text(prompt)
     problem = Problem(tuple(numbers), target[0])
+    far = len(numbers) == search.FAR_SIZE and window is not None and not head[0]
     if mode == notation.SERIAL:
+        if far:
+            return search.far_serial(problem).token_ids
         return search.serial(problem, beam=head[0] or BEAMS["serial"]).token_ids
     if mode == notation.WEAVE:
         return _woven(problem, head[0] or BEAMS["weave"], head[1] or CHILD_BEAM, prompt[go + 1 :])
     if prompt[-1] == notation.RESULTS_END:
         return search.final_answer([_first_path(prompt[go + 1 : -1])])
     room = None if window is None or head[0] else window - len(prompt)
+    if room is not None and far:
+        return _far(problem, _specs(prompt[end:go]), room)
     if mode == notation.CHILD:
         return _child(problem, _specs(prompt[end:go]), beam=head[0] or CHILD_BEAM, room=room)
     calls = search.calls(problem, beam=head[0] or BEAMS["fork"])
     return search.calling_block(calls if room is None else search.fitting(calls, room))
+
+
+def _far(problem: Problem, operations: Sequence[Operation], room: int) -> tuple[int, ...]:
+    """A root of five numbers, a child of it, or a thread below a child."""
+    match operations:
+        case []:
+            return search.calling_block(search.far_calls(problem, room))
+        case [operation]:
+            own, called = search.far_child(problem, operation, room)
+            return (*own, *(search.calling_block(called) if called else search.final_answer([])))
+        case [first, second]:
+            return search.far_below(problem, first, second, room).token_ids
+    return search.final_answer([])  # called for a generation that no search of five numbers needs
 
 
 def _child(problem: Problem, operations: Sequence[Operation], *, beam: int, room: int | None) -> tuple[int, ...]:

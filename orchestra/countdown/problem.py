@@ -2,6 +2,10 @@
 
 A problem is solved by using every number exactly once with + - * / so that every intermediate value is a non-negative integer and the
 last one is the target (Gandhi et al. 2024, "Stream of Search"; Pan et al. 2025, arXiv 2504.15466, appendix).
+
+Targets of three and four numbers lie in 10..100 (`TARGETS`), those of five and six in 10..1,000 (`FAR_TARGETS`). A search names only results that
+are possible targets. Its prompt, and that of each of its threads, shows the target: so the range is the narrowest one that holds the target
+(`named_results`), whatever the number of numbers.
 """
 
 from __future__ import annotations
@@ -22,9 +26,22 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 MIN_NUMBERS, MAX_NUMBERS = 3, 6
 MAX_NUMBER = 99
 TARGETS = range(10, 101)
+FAR_TARGETS = range(10, 1_001)
+_FAR_SIZE = 5
+"""Problems of so many numbers and more have far targets."""
 
 _BUCKETS = 100
 _HELD_OUT: dict[Split, range] = {"test": range(4), "validation": range(4, 8), "train": range(8, _BUCKETS)}
+
+
+def targets_of(size: int) -> range:
+    """The targets that problems of `size` numbers may have."""
+    return TARGETS if size < _FAR_SIZE else FAR_TARGETS
+
+
+def named_results(target: int) -> range:
+    """The results that a search for `target` writes where two numbers are left."""
+    return TARGETS if target in TARGETS else FAR_TARGETS
 
 
 @dataclass(frozen=True)
@@ -41,8 +58,11 @@ class Problem:
             )
         if bad := [n for n in self.numbers if not 1 <= n <= MAX_NUMBER]:
             raise ProblemError(f"numbers must lie in 1..{MAX_NUMBER}, got {bad}")
-        if self.target not in TARGETS:
-            raise ProblemError(f"the target must lie in {TARGETS.start}..{TARGETS.stop - 1}, got {self.target}")
+        possible = targets_of(len(self.numbers))
+        if self.target not in possible:
+            raise ProblemError(
+                f"the target of {len(self.numbers)} numbers must lie in {possible.start}..{possible.stop - 1}, got {self.target}"
+            )
         object.__setattr__(self, "numbers", tuple(sorted(self.numbers, reverse=True)))
 
     @property
@@ -64,9 +84,10 @@ class Problem:
 def generate(split: Split, *, seed: int, size: int = 4) -> Iterator[Problem]:
     """Endless solvable problems of `size` numbers from one split: numbers and target uniform, unsolvable draws and repeats dropped."""
     rng = random.Random(f"{split}/{seed}/{size}")
+    targets = targets_of(size)
     seen: set[str] = set()
     while True:
-        problem = Problem(tuple(rng.randint(1, MAX_NUMBER) for _ in range(size)), rng.choice(TARGETS))
+        problem = Problem(tuple(rng.randint(1, MAX_NUMBER) for _ in range(size)), rng.choice(targets))
         if problem.split != split or problem.key in seen or not problem.solvable:
             continue
         seen.add(problem.key)

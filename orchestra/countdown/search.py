@@ -12,11 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import notation
-from .problem import TARGETS, Problem
+from .problem import Problem, named_results
 from .rules import Op, Operation, State, apply, successors
 
 PATH = 20
 """Tokens of `<goal>` and of three operations of which one has a result of two tokens; few paths are longer."""
+FAR_SIZE = 5
+"""Numbers of the problems that the functions named `far_…` are about: their targets reach to 1,000."""
+FAR_PATH = 28
+"""As `PATH`, of four operations; none is longer."""
+FAR_WIDTHS = (24, 16, 8)
+"""At five numbers, where a prompt leaves widths free and the window allows it: calls of the root, calls of each child, and states that each thread
+below searches. Of 100 validation problems they solve 94 by 401 threads in a window of 192 tokens, 93 in 160, 86 in 128."""
+FAR_SERIAL = (30, 1, 1)
+"""Successors of states with five, four and three numbers that one thread visits where its prompt leaves widths free: 36 of these problems
+within 1,024 tokens; (10, 3, 3) and (5, 5, 4) solve 17 and 14."""
+_LEAF = 9
+"""Most tokens that the results of two numbers take."""
 _ENDS = 3
 """Both markers of a results block, and `<end>`."""
 _OPS: tuple[Op, ...] = ("+", "-", "*", "/")
@@ -62,10 +74,11 @@ def rest(operation: Operation, after: State) -> list[int]:
 def _leaves(state: State, target: int) -> tuple[tuple[int, ...], Operation | None]:
     """Tokens of the results of the last two numbers, and the operation that reached the target (nothing is written after it)."""
     left, right = state
+    named = named_results(target)
     ids = [notation.LEAVES]
     for op in _OPS:
         result = apply(left, op, right)
-        if result is not None and result in TARGETS:
+        if result is not None and result in named:
             ids += notation.number(result)
             if result == target:
                 return tuple(ids), Operation(left, op, right, result)
@@ -117,12 +130,50 @@ def calling_block(operations: Sequence[Operation]) -> tuple[int, ...]:
     return (*(token for operation in operations for token in (notation.CALL, *notation.call(operation))), notation.WAIT)
 
 
-def fitting(operations: Sequence[Operation], room: int) -> list[Operation]:
-    """The first of `operations` whose calls fit into `room` tokens, with room for an answer once results have replaced them."""
+def fitting(operations: Sequence[Operation], room: int, *, path: int = PATH) -> list[Operation]:
+    """The first of `operations` whose calls fit into `room` tokens, with room for an answer of `path` tokens once results have replaced them."""
     for number in range(len(operations), 0, -1):
-        if max(len(calling_block(operations[:number])), _ENDS + number + 2 * PATH) <= room:
+        if max(len(calling_block(operations[:number])), _ENDS + number + 2 * path) <= room:
             return list(operations[:number])
     return []
+
+
+def far_serial(problem: Problem, visits: Visits = promising) -> Trace:
+    """As `serial` for five numbers, in widths that mostly fit a context of 1,024 tokens."""
+    return serial(problem, beam=0, visits=lambda state, target, _: visits(state, target, FAR_SERIAL[FAR_SIZE - len(state)]))
+
+
+def far_calls(problem: Problem, room: int, visits: Visits = promising) -> list[Operation]:
+    """As `calls` for five numbers, those that fit into `room` tokens."""
+    return fitting(calls(problem, beam=FAR_WIDTHS[0], visits=visits), room, path=FAR_PATH)
+
+
+def far_child(
+    problem: Problem, operation: Operation, room: int, visits: Visits = promising
+) -> tuple[tuple[int, ...], list[Operation]]:
+    """A child of five numbers: what it writes of its own move, and what it calls for in the rest of `room` tokens."""
+    after = state_after(problem.numbers, operation)
+    own = notation.visit(1, operation, rest(operation, after))
+    moves = [move for move, _ in visits(after, problem.target, FAR_WIDTHS[1])]
+    return own, fitting(moves, room - len(own), path=FAR_PATH)
+
+
+def far_below(problem: Problem, first: Operation, second: Operation, room: int, visits: Visits = promising) -> Trace:
+    """The search below two moves of five numbers: of as many states as fit into `room` tokens whatever comes of them, and one at least."""
+    ids, state = list[int](), problem.numbers
+    for depth, operation in enumerate((first, second), start=1):
+        state = state_after(state, operation)
+        ids += notation.visit(depth, operation, rest(operation, state))
+    for place, (operation, after) in enumerate(visits(state, problem.target, FAR_WIDTHS[2])):
+        visit = notation.visit(3, operation, rest(operation, after))
+        if place and len(ids) + len(visit) + _LEAF + FAR_PATH > room:
+            break
+        leaves, last = _leaves(after, problem.target)
+        ids += (*visit, *leaves)
+        if last:
+            path = (first, second, operation, last)
+            return Trace((*ids, *_ending(path)), path)
+    return Trace((*ids, *_ending(None)), None)
 
 
 def outline_block(operations: Sequence[Operation]) -> tuple[int, ...]:

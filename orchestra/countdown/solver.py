@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -9,15 +10,16 @@ from .rules import Operation, State, successors
 
 
 @lru_cache(maxsize=10_000)
-def _reachable(state: State) -> frozenset[int]:
+def _reachable(state: State, largest: float) -> frozenset[int]:
     if len(state) == 1:
         return frozenset(state)
-    return frozenset().union(*(_reachable(after) for _, after in successors(state)))
+    return frozenset().union(*(_reachable(after, largest) for operation, after in successors(state) if operation.result <= largest))
 
 
-def reachable(numbers: Sequence[int]) -> frozenset[int]:
-    """Every value that using all `numbers` can end in. A millisecond for four numbers, half a second for six."""
-    return _reachable(tuple(sorted(numbers, reverse=True)))
+def reachable(numbers: Sequence[int], *, largest: float = math.inf) -> frozenset[int]:
+    """Every value that using all `numbers` can end in, with no result above `largest` on the way. A millisecond for four numbers, half a
+    second for six."""
+    return _reachable(tuple(sorted(numbers, reverse=True)), largest)
 
 
 def solutions(numbers: Sequence[int], target: int) -> Iterator[tuple[Operation, ...]]:

@@ -89,7 +89,9 @@ class LiveThreads:
                     f", {fork.winner.id} was first to succeed" if fork.winner else ""
                 )
             case "ended":
-                words = f"{thread.status:<9} {len(lane.token_ids)} tokens: … {self._tail(lane, 48)}"
+                words = f"{thread.status:<9} " + (
+                    thread.error or "" if thread.status == "refused" else f"{len(lane.token_ids)} tokens: … {self._tail(lane, 48)}"
+                )
             case "tokens":
                 return
         self._widest_id = max(self._widest_id, len(thread.id))
@@ -113,7 +115,11 @@ class LiveThreads:
         for lane in shown:
             glyph, style = _GLYPHS[lane.thread.status]
             cells = min(_BAR_CELLS, round(_BAR_CELLS * len(lane.token_ids) / self._window))
-            tail = self._tail(lane, max(8, self._console.width - _BAR_CELLS - 20))
+            tail = (
+                lane.thread.error or ""
+                if lane.thread.status == "refused"
+                else self._tail(lane, max(8, self._console.width - _BAR_CELLS - 20))
+            )
             grid.add_row(
                 Text(glyph, style),
                 Text(("  " * lane.thread.depth) + lane.thread.id, style),

@@ -50,6 +50,8 @@ RIGHT = {
     "How deep are Lake Baikal and Lake Geneva together?": "1,952 metres",
     "How tall are the Eiffel Tower, Big Ben and the Burj Khalifa together?": "1,254 metres",
     "Is the Burj Khalifa taller than the Eiffel Tower and Big Ben together?": "yes",
+    "How long are the Nile, the Amazon and the Rhine together?": "14,283 kilometres",
+    "How much longer is the Nile than the Rhine and the Elbe together?": "4,323 kilometres",
     "Which is higher, K2 or twice the height of Mont Blanc?": "Mont Blanc",
     "Which is longer, the Amazon or twice the length of the Rhine?": "the Amazon",
     # kinds of answers
@@ -81,3 +83,4 @@ def test_no_plain_question_gets_a_wrong_answer() -> None:
     }
     assert {result.status for question, result in results.items() if question not in said} <= {"failed"}
     assert len(said) > len(RIGHT) / 2
+    assert {question for question in RIGHT if "together" in question} <= said.keys()

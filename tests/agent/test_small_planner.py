@@ -222,6 +222,7 @@ WRONG = {
     ("--examples", "nowhere.json"): "--examples cannot be given",
     ("--model", "http://127.0.0.1:9"): "the following arguments are required: --tools (with --model;",
     ("--tools", "orchestra.tools.facts"): "the following arguments are required: --model (with --tools;",
+    ("--tools", "orchestra.tools.facts", "--model", "vllm"): "--model vllm needs the folder of a model: --model-name DIR",
     ("--facts", "nowhere.csv"): "the fact table nowhere.csv cannot be read: No such file or directory",
     ("--model-name", "nowhere"): "there is no model folder nowhere: give that of a planner, or bring a model of your own",
     (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestra.cli import main
-from orchestra.countdown.attempt import read_attempt
+from orchestra.countdown.attempt import Setup, read_attempt
 from orchestra.countdown.command import verdict
 from orchestra.countdown.problem import Problem
 
@@ -64,6 +64,37 @@ def test_numbers_out_of_range_are_wrong_arguments(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "shown", "change"),
+    [
+        (["--depth", "0"], "refused   threads may be nested 0 deep", "they may be nested 0 deep: --depth 1 lets them run"),
+        (
+            ["--beam", "0", "--window", "92", "--depth", "1"],
+            "refused   threads may be nested 1 deep",
+            "they may be nested 1 deep: --depth 2 lets them run",
+        ),
+        (
+            ["--window", "92", "--beam", "0", "--child-beam", "12"],
+            "cut       77 tokens: … ",
+            "child threads ran out of tokens (--window 92): a larger one gives them more; --beam 0 --child-beam 0 fits narrow ones",
+        ),
+    ],
+)
+def test_children_that_could_not_search_say_why_and_what_to_change(
+    capsys: pytest.CaptureFixture[str], options: list[str], shown: str, change: str
+) -> None:
+    assert solve("--numbers", "92", "84", "69", "4", "--target", "37", *options) == 1
+    out = capsys.readouterr().out
+    assert shown in out and change in out
+
+
+def test_a_model_that_chooses_the_roots_width_chooses_its_childrens(capsys: pytest.CaptureFixture[str]) -> None:
+    assert solve("--numbers", "92", "84", "69", "4", "--target", "37", "--window", "92", "--beam", "0") == 0
+    assert "<fork> 0 0 <target>" in capsys.readouterr().out
+    assert Setup(beam=0).effective_child_beam == 0 and Setup(beam=0, child_beam=12).effective_child_beam == 12
+    assert Setup().effective_child_beam == 12 and Setup(method="serial", beam=0).effective_child_beam == 12
+
+
 def test_a_share_of_the_gpu_is_for_vllm(capsys: pytest.CaptureFixture[str]) -> None:
     assert solve("--numbers", "3", "5", "7", "--target", "24", "--gpu-memory", "0.3") == 2
     assert "--gpu-memory is for vLLM in this process, not for scripted" in capsys.readouterr().err
@@ -74,10 +105,10 @@ def test_a_share_of_the_gpu_is_for_vllm(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_false_claim_is_not_an_answer() -> None:
     false = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"))
-    assert "the solution that the model claimed is none: `11 + 5 = 6` is not true" in verdict(false)
+    assert "the solution that the model claimed is none: `11 + 5 = 6` is not true" in verdict(false, Setup())
 
 
 def test_an_engine_failure_is_not_a_missing_solution() -> None:
     tree = claim(Problem((11, 7, 5, 3), 24), "<none> <end>")
     tree.root.status, tree.root.error = "failed", "http://gone does not answer"
-    assert "the engine failed" in verdict(read_attempt(PROBLEM, tree))
+    assert "the engine failed" in verdict(read_attempt(PROBLEM, tree), Setup())

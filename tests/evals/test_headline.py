@@ -15,7 +15,7 @@ from orchestra.evals.benchmarks.headline.figures import (
     at_window,
 )
 from orchestra.evals.benchmarks.headline.measure import Problems, measured
-from orchestra.evals.benchmarks.headline.record import Point, by_seed, joined, read, write
+from orchestra.evals.benchmarks.headline.record import Model, Point, by_seed, joined, read, write
 from orchestra.evals.benchmarks.headline.seeds import results_of
 from orchestra.evals.problems import from_split
 
@@ -233,12 +233,57 @@ def test_another_window_than_that_of_the_other_parts_is_refused_before_anything_
     assert f"at the window {window}, not {window + 1}: leave out --window" in capsys.readouterr().err
 
 
+def five_of(out: Path, *options: str) -> tuple[list[Point], str]:
+    """The points of five numbers, and the page's section of them."""
+    assert run(out, "--parts", "five", "--window", "120", *options) == 0
+    recordings = by_seed(map(read, out.iterdir()))
+    page = table.page_block(recordings, results_of(recordings))
+    return recordings[0].points, page[page.index("### Five numbers") :]
+
+
+def test_five_numbers_are_searched_by_the_policies_where_they_have_no_model_of_their_own(tmp_path: Path) -> None:
+    points, page = five_of(tmp_path)
+    assert [(point.name, point.role, point.setup["beam"]) for point in points] == [
+        ("five-serial", "serial", 15),
+        ("five-fork-all-120", "fork", 24),
+        ("five-fork-first-120", "fork", 24),
+        ("five-fork-all-240", "fork", 24),
+        ("five-fork-first-240", "fork", 24),
+    ]
+    assert page.startswith("### Five numbers, targets to 1,000, a first look\n")
+    assert all(
+        f"| {way}, window × {times} |" in page for way in ("serial", "fork, join all", "fork, join first") for times in (1, 2)
+    )
+    assert page.endswith("numbers.\n")
+
+
+def test_a_model_for_five_numbers_searches_for_them_both_ways_as_wide_as_it_likes_in_a_window_of_its_own(tmp_path: Path) -> None:
+    points, page = five_of(tmp_path, "--five-model", "five", "--five-window", "130")
+    assert {point.role for point in points} == {"five"} and {point.setup["beam"] for point in points} == {0}
+    assert [point.setup["window"] for point in points] == [1024, 130, 130, 260, 260]
+    assert list(read(tmp_path / "five.json.gz").models) == ["five"], "no other engine was opened"
+    assert page.endswith("numbers; the windows are of 130 / 260 tokens.\n")
+
+
+def test_the_page_says_what_the_model_for_five_numbers_was_trained_on_and_how_far_older_lists_go(tmp_path: Path) -> None:
+    points, _ = five_of(tmp_path, "--five-model", "five")
+    known = Model(name="four", parameters=None, weights=None, sizes=(3, 4))
+    seed = recording(points, window=120).model_copy(
+        update={"models": {"serial": known, "five": known.model_copy(update={"name": "five", "sizes": (5,)})}}
+    )
+    page = table.page_block([seed], results_of([seed]))
+    assert page.endswith("The models were trained on problems of 5 numbers.\n")
+    older = seed.model_copy(update={"points": [point.model_copy(update={"largest_target": 100}) for point in points]})
+    assert "### Five numbers, targets to 100, a first look\n" in table.page_block([older], results_of([older]))
+
+
 def test_what_cannot_be_measured_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, "--engine", "transformers", "--serial", str(tmp_path / "gone")) == 1
     assert f"there is no model folder {tmp_path / 'gone'}" in capsys.readouterr().err
     assert run(tmp_path, "--parts", "serial", "--window", "160", "--shard", "8/9") == 1
     assert "make fewer shards" in capsys.readouterr().err
-    assert run(tmp_path, "--loads", "0") == 1 and run(tmp_path, "--fork-beam", "9", "8", "7", "--child-beam", "2", "1") == 1
+    assert run(tmp_path, "--loads", "0") == 1 and run(tmp_path, "--five-window", "0") == 1
+    assert run(tmp_path, "--fork-beam", "9", "8", "7", "--child-beam", "2", "1") == 1
 
 
 def test_a_part_whose_needs_were_not_measured_says_which_part_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

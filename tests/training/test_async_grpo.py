@@ -270,7 +270,7 @@ def test_a_row_has_what_trl_reads_of_its_own() -> None:
         (("--token-budget", "47"), "--token-budget 47 is less than .*--window 48"),
         (("--baseline", "batch", "--problems-per-round", "1"), "--problems-per-round 2"),
         (("--server", "http://localhost:1"), "--server needs a GPU"),
-        (("--hard", "0.5"), "--hard 0.5 means nothing"),
+        (("--hard", "0.5", "--size", "3"), "--hard knows problems of 4 numbers, got --size 3"),
         (("--eval-split", "test", "--eval-every", "1"), "--eval-split validation test"),
         (("--method", "weave"), "not weave"),
     ],

@@ -190,7 +190,8 @@ def test_a_run_needs_nothing_but_the_model_s_folder(folder: Path, tmp_path: Path
         ("planner", ("--eval-split", "train"), "--eval-split may name names, combinations, deeper, wider here, got 'train'"),
         ("planner", ("--hard", "2"), "--hard is a share from 0 to 1, got 2"),
         ("planner", ("--window", "161"), "--window 161 is more than the 160"),
-        ("countdown", ("--hard", "0.5"), "--hard 0.5 means nothing to the countdown model"),
+        ("countdown", ("--hard", "-1"), "--hard is a share from 0 to 1, got -1"),
+        ("countdown", ("--hard", "0.5", "--size", "3"), "--hard knows problems of 4 numbers, got --size 3"),
         ("countdown", ("--eval-split", "names"), "--eval-split may name validation, test here, got 'names'"),
     ],
 )

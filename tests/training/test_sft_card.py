@@ -32,7 +32,7 @@ def rows(*prompts: tuple[int, ...], width: int = 300) -> Rows:
 def test_methods_are_those_of_the_prompts_in_all_rows() -> None:
     assert card_of([rows(*SERIAL)], init=None).methods == ("serial",)
     assert card_of([rows(*CHILD)], init=None).methods == ("fork",)
-    assert card_of([rows(*SERIAL, *FORK), rows(*WEAVE)], init=None) == ModelCard(methods=("serial", "fork", "weave"))
+    assert card_of([rows(*SERIAL, *FORK), rows(*WEAVE)], init=None) == ModelCard(sizes=(4,), methods=("serial", "fork", "weave"))
 
 
 @pytest.mark.parametrize("width", [30, 300])

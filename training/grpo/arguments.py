@@ -24,7 +24,6 @@ MAY_CHANGE = {
 }
 """Arguments that a resumed run may give anew: those that decide how long and how fast it runs, and those that `BadBatch` says to change."""
 _OF_COUNTDOWN = ("method", "join", "beam", "child_beam", "size", "credit", "thread_price")
-_OF_PLANNER = ("hard",)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -37,6 +36,8 @@ def check(args: argparse.Namespace) -> None:
         value, least = getattr(args, name), 2 if name == "group" else 1
         if value is not None and value < least:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, got {value}")
+    if not 0 <= args.hard <= 1:
+        raise ConfigError(f"--hard is a share from 0 to 1, got {args.hard}")
     for name in ("eval_every", "eval_problems", "steps"):
         if getattr(args, name) < 0:
             raise ConfigError(f"--{name.replace('_', '-')} must not be negative, got {getattr(args, name)}")
@@ -45,7 +46,7 @@ def check(args: argparse.Namespace) -> None:
 def refuse_others(args: argparse.Namespace, domain: str) -> None:
     """Raises `ConfigError` for an argument of another domain than the model's."""
     parser = _parser()
-    for name in _OF_COUNTDOWN if domain == "planner" else _OF_PLANNER:
+    for name in _OF_COUNTDOWN if domain == "planner" else ():
         if (value := getattr(args, name)) != parser.get_default(name):
             raise ConfigError(f"--{name.replace('_', '-')} {value} means nothing to the {domain} model {args.model}: leave it out")
 
@@ -135,10 +136,14 @@ def add_task_and_reward(parser: argparse.ArgumentParser) -> None:
     add("--method", choices=METHODS, default="fork")
     add("--join", choices=get_args(Join), default="all")
     add("--beam", type=int, help="0: the model decides")
-    add("--child-beam", type=int, default=Setup().child_beam, help="0: the model decides")
+    add("--child-beam", type=int, help="0: the model decides (default: 12, or 0 with --beam 0)")
     add("--size", type=int, default=4, help="numbers of a problem")
-    add = parser.add_argument_group("the planner's rollouts").add_argument
-    add("--hard", type=float, default=0.0, help="share of the tasks that the policy's likeliest plan fails at, or else long ones")
+    parser.add_argument(
+        "--hard",
+        type=float,
+        default=0.0,
+        help="share of Countdown problems that take large numbers; of planning tasks at which the policy's likeliest plan fails, or else long ones",
+    )
     add = parser.add_argument_group("reward").add_argument
     add("--reward", default="correct", help="as `training.rewards.spec` reads it; one that begins with a minus as --reward=-…")
     add("--baseline", choices=get_args(Baseline), default="centred")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 from collections.abc import Sequence
 from itertools import islice
 
 from orchestra.countdown.attempt import Setup, attempt
 from orchestra.countdown.problem import Problem, Split, generate
 from orchestra.engine import Engine
+from orchestra.errors import ConfigError
 
+from ..countdown_problems import large_problems
 from ..rollout import Rollout, facts_of_attempt, rollout_of_attempt
 from .domain import STEP_STRIDE, Answer, held_out_splits, some_succeeded
 
@@ -31,10 +34,16 @@ class Countdown:
         seed: int,
         held_out: Sequence[str] | None = None,
         held_out_problems: int = 0,
+        hard: float = 0.0,
     ) -> None:
-        """`problems` of `size` numbers a step, `held_out_problems` of each held-out split (default: "validation")."""
+        """`problems` of `size` numbers a step, `held_out_problems` of each held-out split (default: "validation").
+
+        `hard` is the share among the `problems` of a step of those that take large numbers (`training.countdown_problems`).
+        """
+        if hard and size != 4:
+            raise ConfigError(f"--hard knows problems of 4 numbers, got --size {size}: leave it out")
         self._setup = dataclasses.replace(setup, logprobs=True)
-        self._size, self._problems, self._group, self._seed = size, problems, group, seed
+        self._size, self._problems, self._group, self._seed, self._hard = size, problems, group, seed, hard
         asked = held_out_splits(held_out, HELD_OUT, "validation") if held_out_problems else ()
         self._asked = {split: generated(split, held_out_problems, seed=0, size=size) for split in HELD_OUT if split in asked}
 
@@ -43,7 +52,7 @@ class Countdown:
         return tuple(self._asked)
 
     async def rollouts(self, engine: Engine, *, step: int, seed: int | None) -> list[Rollout]:
-        asked = problems_of_step(self._problems, seed=self._seed, step=step, size=self._size)
+        asked = problems_of_step(self._problems, seed=self._seed, step=step, size=self._size, hard=self._hard)
         return await sample_groups(engine, asked, self._setup, group=self._group, step=step, seed=seed)
 
     async def answers(self, engine: Engine, split: str) -> list[Answer]:
@@ -54,9 +63,13 @@ class Countdown:
         return [Answer(facts_of_attempt(task.result()), task.result().error) for task in running]
 
 
-def problems_of_step(number: int, *, seed: int, step: int, size: int) -> list[Problem]:
-    """Training problems of one step, decided by the seed and the step alone."""
-    return generated("train", number, seed=seed * STEP_STRIDE + step, size=size)
+def problems_of_step(number: int, *, seed: int, step: int, size: int, hard: float = 0.0) -> list[Problem]:
+    """Training problems of one step, decided by the seed and the step alone; the share `hard` of them take large numbers."""
+    harder, own = round(hard * number), seed * STEP_STRIDE + step
+    return [
+        *islice(large_problems("train", random.Random(own)), harder),
+        *generated("train", number - harder, seed=own, size=size),
+    ]
 
 
 def generated(split: Split, number: int, *, seed: int, size: int) -> list[Problem]:

@@ -49,6 +49,7 @@ def domain_from(args: argparse.Namespace, name: Name, *, problems: int) -> Domai
         seed=args.seed,
         held_out=args.eval_split,
         held_out_problems=held_out,
+        hard=args.hard,
     )
 
 

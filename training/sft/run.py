@@ -59,11 +59,11 @@ NOT_OF_THE_RUN = ("out", "validation", "log_every", "save_every", "accumulate")
 """Arguments that may change when a run goes on: they change nothing that it computes, but for rounding."""
 
 
-def learning_rate(step: int, *, peak: float, steps: int, warmup: int) -> float:
-    """Linear warm-up, then cosine to a tenth of the peak."""
+def learning_rate(step: int, *, peak: float, steps: int, warmup: int, floor: float = 0.1) -> float:
+    """Linear warm-up, then cosine to the share `floor` of the peak."""
     if step < warmup:
         return peak * (step + 1) / warmup
-    return peak * (0.1 + 0.45 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))))
+    return peak * (floor + (1 - floor) / 2 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup))))
 
 
 def train(args: argparse.Namespace) -> Progress:
@@ -124,7 +124,7 @@ def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]
 
     started, running, norms = time.monotonic() - progress.seconds, torch.zeros((), device=device), list[Tensor]()
     while progress.step < steps:
-        rate = learning_rate(progress.step, peak=args.lr, steps=steps, warmup=args.warmup)
+        rate = learning_rate(progress.step, peak=args.lr, steps=steps, warmup=args.warmup, floor=args.lr_floor)
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = rows.at(progress.step)
@@ -245,6 +245,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     shape.add_argument("--intermediate", type=whole(), help="default: 8/3 of --hidden, rounded to 64")
     optimisation = parser.add_argument_group("optimisation")
     optimisation.add_argument("--lr", type=number(above=0), default=1.5e-3)
+    optimisation.add_argument("--lr-floor", type=number(least=0, most=1), default=0.1, help="the last rate, as a share of --lr")
     optimisation.add_argument("--warmup", type=whole(0), default=200, help="steps")
     optimisation.add_argument("--weight-decay", type=number(least=0), default=0.05)
     optimisation.add_argument("--batch-tokens", type=whole(), default=131_072, help="of all processes together")

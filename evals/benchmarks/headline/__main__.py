@@ -12,6 +12,9 @@ fills one core) with `--gpu-memory 0.1`; `samples` and `fork` can be divided fur
     headline … --parts fork &  headline … --parts serial start five &  wait
     headline … --parts clock
 
+The policies know three and four numbers. A model for five (`countdown_demos --size 5 --window 160`, then `sft`) is measured in its own window
+and twice that, by about 12M tokens: `headline … --parts five --five-model runs/five --five-window 160`.
+
 A part whose file exists is skipped, so that the same command goes on where it was ended; `--repeat` measures it again.
 
 The parts before the clock sample about 15M tokens in all, half of them `samples`; `--rounds 2 --loads 1 4 16 64 256` halves the clock.
@@ -48,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     add("--serial", type=Path, help="model folder of the serial policy (default: the shipped model)")
     add("--fork", type=Path, help="of the forking policy (default: the shipped model)")
     add("--start", type=Path, help="of the model that RL began with; without one the part start is left out")
+    add("--five-model", type=Path, help="of five numbers, both ways, as wide as it likes (default: the two policies)")
     add("--serial-beam", type=int, default=0, help="0: as the model likes")
     add("--wide-beam", type=int, help="of serial search in its whole context (default: as --serial-beam)")
     add("--fork-beam", type=int, nargs="+", default=[0], help="the first is the operating point, the others are measured beside it")
@@ -70,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add("--serial-tries", type=int, default=4, help="most of them in the whole context, until one is right")
     add("--fork-tries", type=int, default=2)
     add("--five", type=int, default=100, help="problems of five numbers")
+    add("--five-window", type=int, help="for five numbers, and twice as many tokens (default: as for four)")
     add("--alone", type=int, default=40, help="problems of a round that run one at a time")
     add("--loads", type=int, nargs="+", default=list(LOADS), help="problems at once")
     add("--rounds", type=int, default=3)
@@ -101,6 +106,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         serial_tries=args.serial_tries,
         fork_tries=args.fork_tries,
         five=args.five,
+        five_window=args.five_window,
         alone=args.alone,
         loads=tuple(args.loads),
         rounds=args.rounds,
@@ -139,7 +145,7 @@ def _earlier(out: Path, parts: Sequence[str], seed: str) -> list[Recording]:
 
 async def measure(args: argparse.Namespace, log: Console) -> list[Path]:
     """Returns the files written, one a part."""
-    folders: dict[Role, Path | None] = {"serial": args.serial, "fork": args.fork, "start": args.start}
+    folders: dict[Role, Path | None] = {"serial": args.serial, "fork": args.fork, "start": args.start, "five": args.five_model}
     plan, written = plan_of(args), list[Path]()
     parts = _owed(args, plan.shard, log)
     earlier = _earlier(args.out, parts, args.seed_name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ...statistics import mean_share
 from . import window as windows
 from .figures import Section, at_n, exact, first_try, known
-from .record import Point
+from .record import Point, Recording
 
 _GROUPS = ((0, 0), (1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 24), (25, 64))
 """Numbers of children that are looked at together."""
@@ -36,17 +36,22 @@ def by_children(points: Mapping[str, Point]) -> Section:
     return rows
 
 
+def five_points(recording: Recording) -> list[Point]:
+    """Those of five numbers."""
+    return [point for point in recording.points if point.name.startswith("five-")]
+
+
 def five_numbers(points: Mapping[str, Point]) -> Section:
-    """Serial and forked search of five numbers in the same windows: that of four numbers, and its multiples."""
+    """Serial and forked search of five numbers in the same windows: the first one, and its multiples."""
     serial = points.get("five-serial")
     rows: Section = {}
-    found = sorted(
-        (point for name, point in points.items() if name.startswith("five-fork-")), key=lambda point: point.setup["window"]
-    )
-    for times, point in enumerate(found, 1):
+    forks: dict[int, list[Point]] = {}
+    for name, point in points.items():
+        if name.startswith("five-fork-"):
+            forks.setdefault(point.setup["window"], []).append(point)
+    for times, window in enumerate(sorted(forks), 1):
         if serial is None:
             continue
-        window = point.setup["window"]
         if window <= serial.setup["window"]:
             alone = windows.within(serial, window)
             rows[f"serial, window × {times}"] = {
@@ -54,7 +59,8 @@ def five_numbers(points: Mapping[str, Point]) -> Section:
                 "work": exact(alone.mean_work),
                 "span": exact(alone.mean_work),
             }
-        rows[f"fork, join all, window × {times}"] = first_try(point).row()
+        for point in forks[window]:
+            rows[f"fork, join {point.setup['join']}, window × {times}"] = first_try(point).row()
     if serial is not None:
         rows["serial, whole context"] = first_try(serial).row()
     return rows

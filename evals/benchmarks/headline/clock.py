@@ -25,16 +25,19 @@ _LEAST = 16
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A method with its engine: tries one after the other until one is right, at most as many as there are set-ups."""
+    """Tries one after the other until one is right, each with its engine."""
 
-    engine: Engine
-    setups: Sequence[Setup]
+    tries: Sequence[tuple[Engine, Setup]]
+
+    @classmethod
+    def of(cls, engine: Engine, *setups: Setup) -> Contender:
+        return cls([(engine, setup) for setup in setups])
 
     async def solve(self, problem: Problem) -> tuple[bool, int]:
         """Whether it was solved, and the tokens sampled."""
         work = 0
-        for setup in self.setups:
-            done = await attempt(self.engine, problem, setup)
+        for engine, setup in self.tries:
+            done = await attempt(engine, problem, setup)
             if done.error is not None:
                 raise EngineError(f"a timed try at {problem.key} failed: {done.error}; run the part again")
             work += done.ledger.work
@@ -102,8 +105,8 @@ async def _burst(name: str, contender: Contender, problems: Sequence[Problem], *
         name=name,
         at_once=load,
         round=number,
-        tries=len(contender.setups),
-        window=contender.setups[0].effective_window,
+        tries=len(contender.tries),
+        window=contender.tries[0][1].effective_window,
         seconds=[seconds for seconds, _, _ in rows],
         correct=[solved for _, solved, _ in rows],
         work=[work for _, _, work in rows],

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from orchestra.countdown import notation
 from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.canonical import canonical
-from orchestra.countdown.problem import Problem, Split
+from orchestra.countdown.problem import Problem, Split, targets_of
 from orchestra.engine import Engine
 from orchestra.errors import EngineError, first_cause
 
@@ -153,6 +153,7 @@ async def measured(
         role=role,
         split=problems.split,
         size=problems.size,
+        largest_target=targets_of(problems.size).stop - 1,
         problem_seed=problems.seed,
         setup=described(setup),
         places=list(problems.places),
@@ -190,4 +191,4 @@ def described(setup: Setup) -> dict[str, Any]:
         "window": setup.effective_window,
         "temperature": setup.temperature,
     }
-    return shown if setup.method == "serial" else shown | {"child_beam": setup.child_beam, "join": setup.join, "depth": setup.depth}
+    return shown if setup.method == "serial" else shown | {"child_beam": setup.effective_child_beam, "join": setup.join, "depth": setup.depth}

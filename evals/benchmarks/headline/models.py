@@ -50,6 +50,10 @@ class Models:
         )
         return host.engine
 
+    def has(self, role: Role) -> bool:
+        """Whether the role has a folder of its own."""
+        return self._folders.get(role) is not None
+
     async def context(self, role: Role) -> int:
         return (await self.engine(role)).capabilities.context or _CONTEXT
 

@@ -7,7 +7,7 @@ serial   in the window, in its whole context, and again where the first try fail
 samples  tries within the window at the best temperature, as many as the largest budget holds
 fork     in the window, joining all and the first, by its dials, and several tries; all of it on validation problems too, which choose
 start    the model that RL began with, both ways, where there is one
-five     a first look at problems of five numbers
+five     a first look at problems of five numbers, by a model of their own where there is one
 clock    wall clock, one problem at a time up to 256 at once, against the serial search that is as accurate
 """
 
@@ -17,9 +17,11 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from rich.console import Console
 
+from orchestra.countdown import notation
 from orchestra.countdown.attempt import Setup
 from orchestra.countdown.problem import Split
 from orchestra.errors import ConfigError, first_cause
@@ -38,8 +40,7 @@ _VALIDATION_SEED = 1
 """Training chooses its checkpoints by the list of seed 0, on which they do better than they are."""
 _MOST_TRIES = 128
 """Holds the largest budget from a mean of 43 tokens a try on; where it does not, rows are marked as short."""
-_FIRST: dict[str, Role] = {"fork": "fork", "start": "start"}
-"""Whose engine a part opens first, where it is not the serial policy's."""
+_COUNTS = ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "five_window", "alone", "rounds", "requests")
 _MARGIN = 1.1
 """Tries beyond what the sweep's mean length asks for, because those at the test problems may be shorter."""
 
@@ -64,6 +65,8 @@ class Plan:
     serial_tries: int = 4
     fork_tries: int = 2
     five: int = 100
+    five_window: int | None = None
+    """Of problems of five numbers, tried twice as wide, too; None: the window of four numbers."""
     alone: int = 40
     """Problems of a round that run one at a time."""
     loads: tuple[int, ...] = ()
@@ -74,9 +77,10 @@ class Plan:
     """(i, n): every n-th problem from the i-th on; the part window is not divided."""
 
     def __post_init__(self) -> None:
-        for name in ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "alone", "rounds", "requests"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1, got {getattr(self, name)}")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"`{name}` must be at least 1, got {value}")
         if bad := [load for load in self.loads if load < 1]:
             raise ConfigError(f"`loads` are numbers of problems at once, got {bad[0]}")
         if bad_temperatures := [value for value in (*self.temperatures, self.again) if value <= 0]:
@@ -111,7 +115,7 @@ class Measuring:
         try:
             async with asyncio.TaskGroup() as group:
                 made = group.create_task(asyncio.to_thread(lambda: [_listed(*one) for one in lists]))
-                await self.models.engine(_FIRST.get(parts[0], "serial"))
+                await self.models.engine(self._first(parts[0]))
         except ExceptionGroup as errors:
             raise first_cause(errors) from errors
         for problems in made.result():
@@ -190,20 +194,29 @@ class Measuring:
             await self._measure(f"start-fork-{join}", "start", self._tested, self._within(_forking(self.plan.dials[0], join)))
 
     async def _five(self) -> None:
-        problems = self.problems["test", 5]
-        await self._measure("five-serial", "serial", problems, await self._wide())
-        width = self._chosen_window
+        problems, joins = self.problems["test", 5], get_args(Join)
+        width = self._chosen_window if self.plan.five_window is None else self.plan.five_window
+        serial, fork = self._roles_of_five
+        wide, dial = await self._wide(serial), self.plan.dials[0]
+        if serial == "five":
+            wide, dial = replace(wide, beam=notation.FREE), (notation.FREE, notation.FREE)
+        # Greedy, so that the narrower windows are read from it: `breakdown.five_numbers`.
+        await self._measure("five-serial", serial, problems, wide)
         for window in (width, 2 * width):
-            setup = replace(_forking(self.plan.dials[0], "all"), window=window)
-            await self._measure(f"five-fork-{window}", "fork", problems, setup)
+            for join in joins:
+                setup = replace(_forking(dial, join), window=window)
+                await self._measure(f"five-fork-{join}-{window}", fork, problems, setup)
 
     async def _clock(self) -> None:
         wide, fork = await self._wide(), await self.models.engine("fork")
         equal = self._serial_as_good()
         serial = [replace(wide, window=equal.window)] + [replace(wide, temperature=self.plan.again)] * (equal.most - 1)
-        contenders = {"serial": Contender(await self.models.engine("serial"), serial)}
+        searching = await self.models.engine("serial")
+        contenders = {"serial": Contender.of(searching, *serial)}
         for join in ("all", "first"):
-            contenders[f"fork-{join}"] = Contender(fork, [self._within(_forking(self.plan.dials[0], join))])
+            contenders[f"fork-{join}"] = Contender.of(fork, self._within(_forking(self.plan.dials[0], join)))
+        both = (searching, self._within(self._serial_setup)), (fork, self._within(_forking(self.plan.dials[-1], "first")))
+        contenders["serial-then-fork"] = Contender(both)
         games, plan = self._tested.games, self.plan
         if again := repeated(len(games), alone=plan.alone, loads=plan.loads, rounds=plan.rounds):
             self.log.print(f"{len(games)} problems are too few for {plan.rounds} rounds at {again} at once: some are timed again")
@@ -221,7 +234,7 @@ class Measuring:
         tokens, right = sum(map(sum, point.work)), sum(any(vote > 0 for vote in votes) for votes in point.votes)
         self.log.print(
             f"{name}: {right} of {len(point.votes)} problems, {tokens:,} tokens in {point.seconds:.1f} s"
-            f" ({tokens / point.seconds:,.0f} tokens/s)"
+            f" ({tokens / max(point.seconds, 0.001):,.0f} tokens/s)"
         )
         return point
 
@@ -252,8 +265,18 @@ class Measuring:
     def _serial_setup(self) -> Setup:
         return Setup(method="serial", beam=self.plan.serial_beam)
 
-    async def _wide(self) -> Setup:
-        return Setup(method="serial", beam=self.plan.wide_beam, window=await self.models.context("serial"))
+    async def _wide(self, role: Role = "serial") -> Setup:
+        return Setup(method="serial", beam=self.plan.wide_beam, window=await self.models.context(role))
+
+    def _first(self, part: str) -> Role:
+        """Whose engine a part opens first."""
+        roles: dict[str, Role] = {"fork": "fork", "start": "start", "five": self._roles_of_five[0]}
+        return roles.get(part, "serial")
+
+    @property
+    def _roles_of_five(self) -> tuple[Role, Role]:
+        """Who searches for five numbers serially, and who by forking."""
+        return ("five", "five") if self.models.has("five") else ("serial", "fork")
 
     def _shard(self, problems: Problems) -> Problems:
         index, count = self.plan.shard

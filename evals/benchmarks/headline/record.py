@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from orchestra.countdown.problem import Split
 from orchestra.errors import ConfigError
 
-Role = Literal["serial", "fork", "start"]
-"""Whose tries: the serial policy's, the forking policy's, or those of the model that RL began with."""
+Role = Literal["serial", "fork", "start", "five"]
+"""Whose tries: the serial policy's, the forking policy's, those of the model that RL began with, or of one for five numbers."""
 
 
 class Point(BaseModel):
@@ -31,6 +31,8 @@ class Point(BaseModel):
     split: Split
     size: int
     """Numbers of a problem."""
+    largest_target: int = 100
+    """That the list draws; lists of recordings without it end at 100."""
     problem_seed: int = 0
     """Of the list that the problems are from."""
     setup: dict[str, Any]
@@ -186,7 +188,10 @@ def by_seed(recordings: Iterable[Recording]) -> list[Recording]:
 
 def _whole(parts: Sequence[Point]) -> Point:
     first = parts[0]
-    if any((part.setup, part.problem_seed) != (first.setup, first.problem_seed) for part in parts):
+    if any(
+        (part.setup, part.problem_seed, part.largest_target) != (first.setup, first.problem_seed, first.largest_target)
+        for part in parts
+    ):
         raise ConfigError(f"the shards of {first.name} were measured with different settings: measure them again")
     order = sorted((place, number, index) for number, part in enumerate(parts) for index, place in enumerate(part.places))
     places = [place for place, _, _ in order]

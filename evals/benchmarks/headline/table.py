@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from orchestra.countdown.problem import TARGETS
 from orchestra.errors import ConfigError, OrchestraError
 from orchestra.trace.files import write_text
 
 from ...statistics import Mean
 from .aims import Unit, aims_table, with_error
+from .breakdown import five_points
 from .clock_figures import load_that_stops_paying
 from .figures import Section
 from .matched import OVER, SHORT
@@ -34,7 +34,7 @@ TITLES = {
     "price": "The price of 94 %",
     "wall clock": "Wall clock",
     "children": "Accuracy and the number of children",
-    "five numbers": f"Five numbers, targets to {TARGETS.stop - 1}, a first look",
+    "five numbers": "Five numbers",
     "temperatures": "Temperatures of the serial policy, on validation problems",
 }
 _CORNERS = {
@@ -67,11 +67,12 @@ def page_block(recordings: Sequence[Recording], results: Sequence[Result]) -> st
     parts = [readme_block(recordings, results)]
     for name, section in mean.sections.items():
         if name != "window":
-            parts.append(f"### {TITLES[name]}\n\n{_section(name, section, results)}")
+            title = TITLES[name] + (_five_targets(recordings) if name == "five numbers" else "")
+            parts.append(f"### {title}\n\n{_section(name, section, results)}")
         if name == "wall clock":
             parts.append(_stops(recordings))
         if name == "five numbers":
-            parts.append(_trained_on(recordings))
+            parts.append(_five_models(recordings))
     return "\n".join(parts)
 
 
@@ -117,9 +118,21 @@ def _stops(recordings: Sequence[Recording]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _trained_on(recordings: Sequence[Recording]) -> str:
-    sizes = sorted({size for recording in recordings for model in recording.models.values() for size in model.sizes})
-    return f"The models were trained on problems of {' and '.join(map(str, sizes)) or 'unknown'} numbers.\n"
+def _five_targets(recordings: Sequence[Recording]) -> str:
+    most = {point.largest_target for recording in recordings for point in five_points(recording)}
+    return f", targets to {_distinct(f'{target:,}' for target in sorted(most))}, a first look"
+
+
+def _five_models(recordings: Sequence[Recording]) -> str:
+    """What those models were trained on that searched for five numbers, and their windows where these are no multiples of that of four."""
+    searched = [(recording, point) for recording in recordings for point in five_points(recording)]
+    models = [recording.models[point.role] for recording, point in searched if point.role in recording.models]
+    sizes = sorted({size for model in models for size in model.sizes})
+    windows = {(recording.window, point.setup["window"]) for recording, point in searched if point.setup["method"] == "fork"}
+    trained = f"The models were trained on problems of {' and '.join(map(str, sizes)) or 'unknown'} numbers"
+    if all(window % of_four == 0 for of_four, window in windows):
+        return f"{trained}.\n"
+    return f"{trained}; the windows are of {_distinct(sorted({window for _, window in windows}))} tokens.\n"
 
 
 def provenance(recordings: Sequence[Recording]) -> str:

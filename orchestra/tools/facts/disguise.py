@@ -20,6 +20,7 @@ from .names import Known, Names, numbers_in, words_of
 from .operators import Operators
 from .reading import ANSWERS, Tree
 from .table import UNITS, key_of
+from .together import in_total
 
 _INVENTED = (
     *("Berdale", "Cresa", "Doika", "Frelen", "Gaston", "Hanes", "Kresa", "Lorbe", "Marova", "Nelus", "Prelia", "Sturmen"),
@@ -62,6 +63,8 @@ class Disguise:
         self.text = self._renamed(spelled_out, names, measured=fold != "names")
         if fold != "names":
             self._fold(names, best=fold == "all")
+        self._say_total(names)
+        if fold != "names":
             self._shorten_lists()
 
     def lifted(self, tree: Tree) -> Tree:
@@ -119,6 +122,12 @@ class Disguise:
             self._numbers[other] = value if "." in plain else int(plain), unit
             instead[begin, unit_end] = plain if kept else str(other)
         return instead
+
+    def _say_total(self, names: Names) -> None:
+        numbers = {key_of(attribute): attribute for attribute in names.attributes_named}
+        said = in_total(self.text, self._owners, numbers, names.vocabulary)
+        self.folds += int(said != self.text)
+        self.text = said
 
     def _fold(self, names: Names, *, best: bool) -> None:
         """From the inside out. "'s" belongs to the name that stands before it, whatever stands before that."""

@@ -25,6 +25,7 @@ from .quantities import units_of
 from .reading import ANSWERS, Tree, said, tangled, tree_of
 from .sense import Sense
 from .table import key_of
+from .together import hint
 
 LONGEST = 1_000
 """Characters of a question: a small planner's context has a few hundred tokens."""
@@ -78,6 +79,11 @@ class Question:
         if not self._mentions.of("name") and not self._mentions.numbers:
             return "the question names nothing that is in the table of facts"
         return None
+
+    @property
+    def hint(self) -> str | None:
+        """Other words for it that a planner is more likely to know; None where nothing is known to be better."""
+        return hint(self._mentions)
 
     @property
     def repeats(self) -> bool:
