@@ -78,7 +78,7 @@ async def _run(
     log: Console,
 ) -> int:
     """How many rows ended with an engine error; the last of them is told."""
-    errors, last, refused = 0, "", 0
+    errors, last, refused, cut = 0, "", 0, 0
     workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     async with Equivalence(required=way.needs_mathematics, workers=workers) as same, way.run(same) as running:
         if str(way.settings["engine"]).startswith(("http://", "https://")):
@@ -91,9 +91,10 @@ async def _run(
         ) as progress:
 
             def on_row(row: Row) -> None:
-                nonlocal errors, last, refused
+                nonlocal errors, last, refused, cut
                 errors, last = errors + (row.error is not None), row.error or last
                 refused += row.refused
+                cut += row.cut or 0
                 progress.advance(row)
 
             async def grading(problem: Problem, text: str) -> Grade:
@@ -102,6 +103,8 @@ async def _run(
             await run_owed(running.method, problems, folder, grading, schedule=schedule, on_row=on_row)
     if refused:
         log.print(Text(f"{refused:,} threads were refused: {_REFUSED}", "yellow"), soft_wrap=True)
+    if cut:
+        log.print(Text(f"{cut:,} child threads ran out of tokens {way.when_cut}".rstrip(), "yellow"), soft_wrap=True)
     if errors:
         log.print(Text(f"engine errors took {errors} of the tries, at last with: {last}", "bold red"), soft_wrap=True)
     return errors

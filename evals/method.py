@@ -27,6 +27,7 @@ class Costs:
     requests: int = 0
     threads: int = 1
     refused: int = 0
+    cut: int = 0
     explored: int | None = None
     engine_seconds: float = 0.0
     wall_seconds: float = 0.0

@@ -49,6 +49,9 @@ class Row(BaseModel):
     threads: int = 1
     """Threads, traces or plan nodes that were started."""
     refused: int = 0
+    """Children that a limit kept from starting."""
+    cut: int | None = None
+    """Children that ran out of their window or of the tokens of a budget; None where nobody counted them."""
     explored: int | None = None
     """Countdown: operations whose result the model wrote, a measure of work that does not depend on the tokenizer."""
     engine_seconds: float = 0.0

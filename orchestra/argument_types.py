@@ -60,6 +60,18 @@ def add_gpu_memory(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_tools(parser: argparse._ActionsContainer, *, required: bool = False, of: str = "") -> None:
+    """`of` says what they are tools of, where that is not clear."""
+    parser.add_argument(
+        "--tools",
+        action="append",
+        default=[],
+        required=required,
+        metavar="FILE.py|MODULE",
+        help=f"{of}functions marked by @tool; may be given again",
+    )
+
+
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
     """As `parser.parse_args`, which says of an unknown flag no more than that it is one."""
     args, unknown = parser.parse_known_args(argv)

@@ -10,12 +10,13 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from .argument_types import add_gpu_memory, count, number, parse, positive, seconds
+from .argument_types import add_gpu_memory, add_tools, count, number, parse, positive, seconds
 from .errors import ConfigError, JournalError, OrchestraError, ProblemError
 from .eval_arguments import add_eval, with_config
 from .export_arguments import add_export, add_view
 from .report_arguments import add_report
 from .sample.arguments import add_policies, add_replay, add_sample
+from .search_arguments import add_extent, add_join
 
 _EPILOG = """\
 examples:
@@ -93,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     solve = commands.add_parser("solve", help="watch a model solve one Countdown problem")
     solve.set_defaults(run="orchestra.countdown.command:solve")
     solve.add_argument("--numbers", type=number, nargs="+", required=True, metavar="N", help="3 to 6 numbers from 1 to 99")
-    solve.add_argument("--target", type=int, required=True, help="10 to 100")
+    solve.add_argument("--target", type=int, required=True, help="10 to 100, or to 1,000 for five and six numbers")
     solve.add_argument("--page", type=Path, metavar="FILE.html", help="also write the thread timeline as a self-contained page")
     _add_search(solve, method="fork", join="first")
     _add_engine(solve)
@@ -133,7 +134,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     run.set_defaults(run="orchestra.agent.command:run")
     run.add_argument("task")
-    _add_tools(run, required=False)
+    add_tools(run)
     model = run.add_argument_group("model")
     model.add_argument(
         "--model",
@@ -180,7 +181,7 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         parser.set_defaults(run=f"orchestra.agent.plan_command:{verb}")
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument("--format", metavar="NAME", help="how it is written (default: found out from the text)")
-        _add_tools(parser, required=verb == "run")
+        add_tools(parser, required=verb == "run")
         if verb == "show":
             parser.add_argument("--to", choices=["svg", "mermaid", "dot", "json"], default="mermaid", help="default: mermaid")
             parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
@@ -208,17 +209,6 @@ def _add_journal(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     answer.add_argument("--happened", action="store_true", dest="happened", help="it happened; --value is what it returned")
     answer.add_argument("--did-not-happen", action="store_false", dest="happened", help="it may be run")
     resolve.add_argument("--value", metavar="JSON", help="its output (default: null)")
-
-
-def _add_tools(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument(
-        "--tools",
-        action="append",
-        default=[],
-        required=required,
-        metavar="FILE.py|MODULE",
-        help="functions marked by @tool; may be given again",
-    )
 
 
 def _add_fact_table(parser: argparse._ActionsContainer) -> None:
@@ -254,36 +244,12 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
         default=method,
         help=f"weave: threads that see what their parent wrote, of a model that was trained to (default: {method})",
     )
-    group.add_argument(
-        "--join",
-        choices=["all", "first"],
-        default=join,
-        help=f"wait for all children, or cancel the rest at the first success (default: {join})",
-    )
-    group.add_argument(
-        "--beam",
-        type=count,
-        metavar="N",
-        help="successors visited at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
-    )
-    group.add_argument(
-        "--child-beam",
-        type=count,
-        metavar="N",
-        help="successors visited below it by a child; 0 as above (default: 12, or 0 with --beam 0)",
-    )
-    group.add_argument(
-        "--depth",
-        type=count,
-        default=2,
-        metavar="N",
-        help="generations of threads below the root; from 2 on children fork, too, if the model was trained to (default: 2)",
-    )
-    group.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
+    add_join(group, default=join)
+    add_extent(group)
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
     group.add_argument("--tree-tokens", type=positive, metavar="N", help="most tokens all threads of a problem may sample together")
-    group.add_argument("--seconds", type=float, metavar="S", help="most seconds a problem may take")
+    group.add_argument("--seconds", type=seconds, metavar="S", help="most seconds a problem may take")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

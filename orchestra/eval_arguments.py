@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .argument_types import add_gpu_memory, count, positive, seconds
+from .argument_types import add_gpu_memory, add_tools, positive, seconds
 from .errors import ConfigError
+from .search_arguments import add_extent, add_join
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -83,40 +84,15 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--policy", metavar="SPEC", help="many tries of the method and an answer made of them; see `orchestra policies`"
     )
-    group.add_argument(
-        "--join",
-        choices=["all", "first"],
-        default="all",
-        help="of fork and weave: wait for all children, or for the first success (default: all)",
-    )
+    add_join(group, default="all", of="of fork and weave: ")
     group.add_argument(
         "--budget", type=_budget, default={}, metavar="LIMITS", help="of a try: tokens=N,span=N,seconds=S, one or several of them"
     )
     group.add_argument("--tree-tokens", type=positive, metavar="N", help="the same as --budget tokens=N")
     group.add_argument("--seconds", type=seconds, metavar="S", help="the same as --budget seconds=S")
-    group.add_argument(
-        "--tools",
-        action="append",
-        default=[],
-        metavar="FILE.py|MODULE",
-        help="of plans: functions marked by @tool; may be given again",
-    )
+    add_tools(group, of="of plans: ")
     countdown = parser.add_argument_group("Countdown's own model")
-    countdown.add_argument(
-        "--beam",
-        type=count,
-        metavar="N",
-        help="successors at the root; 0: the model decides, if it was trained to (default: 24, 5 serial)",
-    )
-    countdown.add_argument("--child-beam", type=count, metavar="N", help="successors below it (default: 12, or 0 with --beam 0)")
-    countdown.add_argument(
-        "--depth",
-        type=count,
-        default=2,
-        metavar="N",
-        help="generations of threads below the root; from 2 on children fork, too, if the model was trained to (default: 2)",
-    )
-    countdown.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
+    add_extent(countdown)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,7 @@ def test_many_retries_of_many_requests_are_one_line(capsys: pytest.CaptureFixtur
         (["plan", "check", "x", "--tool=y", "--far"], "orchestra plan check: error: unrecognized arguments: --far"),
         (["doctor", "--quick"], "orchestra doctor: error: unrecognized arguments: --quick; see orchestra doctor --help"),
         (["solve", "--numbers", "3,5,7", "--target", "24"], "expected whole numbers with spaces between them, such as 3 5 7 11"),
+        (["sample", "--numbers", "3,5,7", "--target", "24"], "expected whole numbers with spaces between them, such as 3 5 7 11"),
     ],
 )
 def test_a_mistyped_flag_is_named_with_what_may_have_been_meant(

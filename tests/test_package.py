@@ -48,6 +48,7 @@ ORDER = (
         "argument_types",
         "user_modules",
         "model_files",
+        "prompt_files",
         "engine",
         "thread",
         "trace",
@@ -59,7 +60,7 @@ ORDER = (
         "schedule",
         "agent",
     ),
-    *("countdown", "doctor", "eval_arguments", "report_arguments", "export_arguments", "cli", "__init__"),
+    *("countdown", "doctor", "search_arguments", "eval_arguments", "report_arguments", "export_arguments", "cli", "__init__"),
 )
 """Each part of the core may import those before it."""
 

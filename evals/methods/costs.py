@@ -25,6 +25,7 @@ def costs_of_tree(tree: RunTree, account: Ledger, *, explored: int | None = None
         requests=account.requests,
         threads=1 + account.children,
         refused=account.refused,
+        cut=_cut(tree),
         explored=explored,
         engine_seconds=account.engine_seconds,
         wall_seconds=account.wall_seconds,
@@ -50,6 +51,7 @@ def costs_of_sample(outcome: Outcome, traces: Sequence[LiveTrace]) -> Costs:
         requests=sum(one.requests for one in ledgers) or account.launched,
         threads=sum(1 + one.children for one in ledgers) or account.launched,
         refused=sum(one.refused for one in ledgers),
+        cut=sum(_cut(trace.tree) for trace in traces if trace.tree is not None),
         engine_seconds=sum(one.engine_seconds for one in ledgers),
         wall_seconds=account.seconds,
     )
@@ -58,6 +60,10 @@ def costs_of_sample(outcome: Outcome, traces: Sequence[LiveTrace]) -> Costs:
 def widest(tree: RunTree) -> int | None:
     """The most tokens that a context of the tree held; None when nothing was asked."""
     return max((len(context) + len(completion.token_ids) for context, completion in tree.requests()), default=None)
+
+
+def _cut(tree: RunTree) -> int:
+    return sum(thread.depth > 0 and thread.status == "cut" for thread in tree.threads)
 
 
 def _context(trace: LiveTrace) -> int | None:

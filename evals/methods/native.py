@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestra.countdown.attempt import BEAMS, CHILD_BEAM, Setup, label
 from orchestra.countdown.attempt import Method as Search
+from orchestra.countdown.hints import more_tokens
 from orchestra.countdown.notation import FREE
 from orchestra.countdown.setup import Host, host_from
 from orchestra.countdown.source import check_needs
@@ -57,6 +58,7 @@ def native_way(args: argparse.Namespace) -> Way:
         most_tokens=bound(traces * _most_threads(setup) * setup.effective_window, policy, caps),
         check=lambda problems: _check(host, problems),
         run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
+        when_cut=more_tokens(setup),
         needs_mathematics=False,
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from orchestra.sample.decisions import Decision, Launch, Stop
 from orchestra.sample.events import Event, Finished, Measured, Progress
+from orchestra.sample.policies.milestones import Milestones, more_often
 from orchestra.sample.policy import Decider, Needs, Policy, Standing
 
 
@@ -26,27 +25,24 @@ class SpanBudget:
 
     @property
     def needs(self) -> Needs:
-        needs, every = self.policy.needs, min(self.every, self.span)
-        parts = math.ceil(needs.tokens_every / every)
-        # Multiples of the policy's own distance stay among those that it is told of, as in `Budgeted`.
-        return dataclasses.replace(needs, tokens_every=math.ceil(needs.tokens_every / parts) if parts else every)
+        return more_often(self.policy.needs, min(self.every, self.span))
 
     @property
     def most(self) -> int:
         return self.policy.most
 
     def decider(self) -> SpanDecider:
-        return SpanDecider(self, self.policy.decider())
+        return SpanDecider(self, self.policy.decider(), Milestones(self.policy.needs.tokens_every))
 
 
 @dataclass
 class SpanDecider:
     policy: SpanBudget
     inner: Decider
+    milestones: Milestones
     origin: list[int] = field(default_factory=list)
     """By trace: how far the critical path had come when it was launched."""
     reached: int = 0
-    told: dict[int, int] = field(default_factory=dict)
 
     def on(self, event: Event) -> Iterable[Decision]:
         match event:
@@ -57,7 +53,7 @@ class SpanDecider:
                 self.reached = max(self.reached, self.origin[trace] + sampled)
             case Measured():
                 pass  # a `Progress` follows where it matters
-        heard = self._heard(event)
+        heard = self.milestones.heard(event)
         decisions = list(self.inner.on(heard)) if heard is not None else []
         if any(isinstance(decision, Stop) for decision in decisions):
             return decisions
@@ -73,13 +69,3 @@ class SpanDecider:
 
     def standing(self) -> Standing:
         return self.inner.standing()
-
-    def _heard(self, event: Event) -> Event | None:
-        """The event as the policy inside asked for it; None for what it did not."""
-        if not isinstance(event, Progress):
-            return event
-        every = self.policy.policy.needs.tokens_every
-        passed = {trace: tokens // every * every for trace, tokens in event.tokens.items()} if every else {}
-        news = {trace: tokens for trace, tokens in passed.items() if tokens > self.told.get(trace, 0)}
-        self.told.update(news)
-        return Progress(event.at, news) if news else None

@@ -38,6 +38,7 @@ function costs(one) {
   ];
   for (const [name, words] of [
     ["refused", "refused"],
+    ["cut", "out of tokens"],
     ["retries", "retries"],
     ["judged", "judges read"],
     ["explored", "explored"],

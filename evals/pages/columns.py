@@ -15,8 +15,8 @@ Place = tuple[int, int]
 
 NAMES = (
     "epoch", "answer", "score", "flaw", "error", "status", "timed_out", "work", "span", "wasted", "unobserved", "injected", "cached",
-    "prefilled", "judged", "context", "requests", "threads", "refused", "explored", "engine_seconds", "wall_seconds", "at_once",
-    "retries", "facts",
+    "prefilled", "judged", "context", "requests", "threads", "refused", "cut", "explored", "engine_seconds", "wall_seconds",
+    "at_once", "retries", "facts",
 )  # fmt: skip
 _DIGITS = 4
 """Of seconds and scores: a tenth of a millisecond."""

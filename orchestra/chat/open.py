@@ -60,7 +60,9 @@ def _open(
         )
     kind = choose() if spec == "auto" else spec
     if model is None:
-        raise ConfigError(f"{kind} needs a model: give its folder as `model`")
+        raise ConfigError(
+            f"{kind} needs a model: give its folder as `model` (--model-name DIR, or --model DIR of `orchestra eval`)"
+        )
     folder = Path(model)
     if not folder.is_dir():
         raise ConfigError(

@@ -11,6 +11,7 @@ from rich.markup import escape
 from ..trace.live import LiveThreads
 from . import notation
 from .attempt import Attempt, Setup, attempt
+from .hints import free_widths, limited
 from .picture import write_timelines
 from .problem import Problem
 from .setup import Host, host_from, setup_from
@@ -62,34 +63,7 @@ def verdict(attempted: Attempt, setup: Setup) -> str:
     elif attempted.flaw:
         reason = f"the solution that the model claimed is none: {escape(attempted.flaw)}"
     elif attempted.tree.root.status == "cut":
-        reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{_narrow(setup)}"
+        reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{free_widths(setup)}"
     else:
         reason = "the search ended without one"
     return "\n".join([f"[bold yellow]no solution found[/]: {reason}", *map(escape, limited(attempted, setup)), cost])
-
-
-def limited(attempted: Attempt, setup: Setup) -> list[str]:
-    """What kept children from searching as they wanted to, and what to change, a line each."""
-    lines, children = [], attempted.tree.threads[1:]
-    deepest = setup.limits.max_depth
-    if deep := sum(child.status == "refused" and child.depth > deepest for child in children):
-        # No model was shown woven threads below threads.
-        change = "" if setup.method == "weave" and deepest else f": --depth {deepest + 1} lets them run"
-        lines.append(f"{deep} of {_threads(len(children))} were refused, since they may be nested {deepest} deep{change}")
-    if cut := sum(child.status == "cut" for child in children):
-        lines.append(
-            f"{cut} of {_threads(len(children))} ran out of tokens (--window {setup.effective_window}): a larger one gives them more"
-            + _narrow(setup)
-        )
-    return lines
-
-
-def _threads(count: int) -> str:
-    return f"{count} child thread{'s' * (count != 1)}"
-
-
-def _narrow(setup: Setup) -> str:
-    """What else fits a narrow window, where it was not asked for."""
-    if setup.method != "fork" or setup.effective_child_beam == notation.FREE:
-        return ""
-    return "; --beam 0 --child-beam 0 fits narrow ones, with a model that chooses widths, such as models/countdown-6m-nested"

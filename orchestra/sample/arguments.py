@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from ..argument_types import add_gpu_memory, positive, seconds
+from ..argument_types import add_gpu_memory, number, positive, seconds
 from .named import RECOMMENDED
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -17,8 +17,8 @@ def add_sample(commands: Commands) -> None:
     sample.set_defaults(run="orchestra.countdown.sample_command:run")
     sample.add_argument("problem", nargs="?", help="in words; or give --numbers and --target for the shipped Countdown model")
     countdown = sample.add_argument_group("Countdown")
-    countdown.add_argument("--numbers", type=int, nargs="+", metavar="N", help="3 to 6 numbers from 1 to 99")
-    countdown.add_argument("--target", type=int, help="10 to 100")
+    countdown.add_argument("--numbers", type=number, nargs="+", metavar="N", help="3 to 6 numbers from 1 to 99")
+    countdown.add_argument("--target", type=int, help="10 to 100, or to 1,000 for five and six numbers")
     countdown.add_argument("--method", choices=["serial", "fork", "weave"], help="of each trace (default: serial)")
     sample.add_argument("--policy", default=RECOMMENDED, metavar="SPEC", help=f"see `orchestra policies` (default: {RECOMMENDED})")
     model = sample.add_argument_group("model")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigError
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from ..prompt_files import template
 
 OPENING, CLOSING = "<think>", "</think>"
 WITHOUT_ANSWER = frozenset({"choose_outline", "distill", "outline", "report"})
@@ -54,25 +50,7 @@ def render(name: str, **variables: Any) -> str:
     A missing variable is an error, not an empty text. What stands in the variables is never read as a template. Raises `ConfigError` when
     there is no such file.
     """
-    from jinja2 import TemplateNotFound
-
-    try:
-        template = _environment().get_template(f"sample_{name}.j2")
-    except TemplateNotFound:
-        raise ConfigError(f"there is no prompt {name!r}: add prompts/sample_{name}.j2, or name one that is there") from None
-    return template.render(**variables).strip()
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    folder = files("orchestra.prompts")
-
-    def load(name: str) -> str | None:
-        file = folder.joinpath(name)
-        return file.read_text(encoding="utf-8") if "/" not in name and file.is_file() else None
-
-    return Environment(
-        loader=FunctionLoader(load), undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
-    )
+    prompt = template(f"sample_{name}")
+    if prompt is None:
+        raise ConfigError(f"there is no prompt {name!r}: add prompts/sample_{name}.j2, or name one that is there")
+    return prompt.render(**variables).strip()

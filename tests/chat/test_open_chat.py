@@ -34,6 +34,7 @@ def test_a_recording_is_replayed(tmp_path: Path) -> None:
         ("gpt", {}, r"unknown chat model 'gpt': use one of auto, vllm, transformers.*http://HOST:PORT/v1.*recorded:FILE"),
         ("scripted", {}, r"unknown chat model 'scripted'.*`ScriptedChat\(answer\)`"),
         ("transformers", {}, "transformers needs a model"),
+        ("transformers", {}, "give its folder as `model` .--model-name DIR, or --model DIR of `orchestra eval`"),
         ("transformers", {"model": "no/such"}, "no model folder 'no/such'.*hf download"),
         ("http://", {}, "'http://' is not the address of a server"),
         ("recorded:no/such.jsonl", {}, "no recording in 'no/such.jsonl'"),

@@ -78,6 +78,11 @@ def test_numbers_out_of_range_are_wrong_arguments(
             "cut       77 tokens: … ",
             "child threads ran out of tokens (--window 92): a larger one gives them more; --beam 0 --child-beam 0 fits narrow ones",
         ),
+        (
+            ["--window", "92", "--beam", "0", "--child-beam", "12", "--tree-tokens", "5000"],
+            "cut       77 tokens: … ",
+            "child threads ran out of tokens (--window 92, --tree-tokens 5000): larger ones give them more",
+        ),
     ],
 )
 def test_children_that_could_not_search_say_why_and_what_to_change(

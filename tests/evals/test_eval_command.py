@@ -209,11 +209,6 @@ def test_wrong_arguments_print_the_usage(arguments: list[str], capsys: pytest.Ca
     assert "usage: orchestra" in capsys.readouterr().err
 
 
-def test_refused_threads_are_told_with_the_flags_that_let_them_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert evaluate(tmp_path / "run", "--limit", "2", "--method", "fork", "--depth", "0") == 0
-    assert "threads were refused: they were nested deeper than --depth allows" in capsys.readouterr().err
-
-
 def test_an_out_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert evaluate(tmp_path / "file" / "run") == 2

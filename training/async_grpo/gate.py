@@ -6,17 +6,18 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from orchestra.engine import Capabilities, Completion, Engine, Request
+from orchestra.engine import Completion, Engine, Request
+from orchestra.engine.wrapper import EngineWrapper
 
 
-class Gate:
+class Gate(EngineWrapper):
     """The engine behind it with a gate, open at first. Each request begins and ends with the same weights; a tree may see several.
 
     It starts and stops nothing: whoever owns the engine does.
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._opened = asyncio.Event()
         self._opened.set()
         self._idle = asyncio.Event()
@@ -25,24 +26,13 @@ class Gate:
         self.answered = 0
         """Requests, so far."""
 
-    @property
-    def name(self) -> str:
-        return self._engine.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._engine.capabilities
-
-    def now(self) -> float:
-        return self._engine.now()
-
     async def generate(self, request: Request) -> Completion:
         while not self._opened.is_set():  # it may be shut again before this task runs
             await self._opened.wait()
         self._running += 1
         self._idle.clear()
         try:
-            completion = await self._engine.generate(request)
+            completion = await super().generate(request)
             self.answered += 1
             return completion
         finally:
@@ -54,9 +44,6 @@ class Gate:
     def in_flight(self) -> int:
         """Requests that the engine has now."""
         return self._running
-
-    async def running(self) -> int:
-        return await self._engine.running()
 
     async def shut(self) -> None:
         """Returns when no request runs; until `open`, none begins."""

@@ -39,7 +39,8 @@ from ...pools import shard_of
 from ..machine import facts
 from .clock import LOADS
 from .models import Models
-from .parts import PARTS, Measuring, Plan
+from .parts import PARTS, Measuring
+from .plan import Plan
 from .record import Recording, Role, joined, read, write
 
 

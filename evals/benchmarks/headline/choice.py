@@ -1,7 +1,8 @@
 """Which forking stands for a question: one set-up (join, dial, number of tries) for all seeds, chosen before the test problems are looked at.
 
 The part `fork` measures every way to fork on validation problems too; those points are called `validation-NAME`. A way is taken for a budget
-or a goal only if it keeps it in every seed there. Recordings without such points leave no choice but one on the test problems, which is
+or a goal only if it keeps it in every seed there, a budget with a standard error to spare: a hundred problems know the mean work of a way to
+a tenth, and one that just fits there is as likely as not over budget on the test problems. Recordings without such points leave no choice but one on the test problems, which is
 optimistic, and the tables say so.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .figures import BUDGETS, GOAL, Shares, Way, cons, forked, forked_again, passed, points_of, shown
+from ...statistics import mean
+from .figures import BUDGETS, GOAL, Shares, Way, cons, forked, forked_again, known, passed, points_of, shown
 from .record import Point, Recording
 
 VALIDATION = "validation-"
@@ -30,7 +32,7 @@ class Choices:
     on: str
     """The problems that decided: "validation" or "test"."""
     within: Mapping[tuple[int, str], str]
-    """By budget and judge (a key of `JUDGES`): the most accurate of those that cost no more; none where all cost more."""
+    """By budget and judge (a key of `JUDGES`): the most accurate of those that cost no more, with an error to spare; none where all cost more."""
     least_work: str | None
     """The cheapest of those that reach `GOAL`; None where none does."""
     least_span: str | None
@@ -85,7 +87,8 @@ def _common(seeds: Sequence[Sequence[Way]]) -> set[str]:
 
 
 def _costs_at_most(budget: float, way: Way) -> bool:
-    return way.mean_work <= budget
+    cost = known(mean(list(way.work.values())))
+    return cost.value + (cost.error or 0) <= budget
 
 
 def _kept(seeds: _Seeds, keeps: Callable[[Way], bool]) -> list[str]:

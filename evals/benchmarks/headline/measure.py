@@ -191,4 +191,8 @@ def described(setup: Setup) -> dict[str, Any]:
         "window": setup.effective_window,
         "temperature": setup.temperature,
     }
-    return shown if setup.method == "serial" else shown | {"child_beam": setup.effective_child_beam, "join": setup.join, "depth": setup.depth}
+    return (
+        shown
+        if setup.method == "serial"
+        else shown | {"child_beam": setup.effective_child_beam, "join": setup.join, "depth": setup.depth}
+    )

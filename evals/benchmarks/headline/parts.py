@@ -33,6 +33,7 @@ from .clock import Contender, race, repeated
 from .figures import BUDGETS, FORK_TRIES, Tries, as_good_as, at_n, first_try, sequences
 from .measure import Problems, measured
 from .models import Models
+from .plan import Plan
 from .record import Point, Recording, Role, Timed
 
 PARTS = ("window", "serial", "samples", "fork", "start", "five", "clock")
@@ -40,53 +41,8 @@ _VALIDATION_SEED = 1
 """Training chooses its checkpoints by the list of seed 0, on which they do better than they are."""
 _MOST_TRIES = 128
 """Holds the largest budget from a mean of 43 tokens a try on; where it does not, rows are marked as short."""
-_COUNTS = ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "five_window", "alone", "rounds", "requests")
 _MARGIN = 1.1
 """Tries beyond what the sweep's mean length asks for, because those at the test problems may be shorter."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The options of a run."""
-
-    limit: int = 1000
-    """Test problems."""
-    validation: int = 500
-    swept: int = 100
-    """Validation problems on which temperatures are tried, 16 times each, and the ways to fork."""
-    temperatures: tuple[float, ...] = (0.6, 1.0, 1.4, 2.0)
-    serial_beam: int = 0
-    wide_beam: int = 0
-    """Of serial search in its whole context."""
-    dials: tuple[tuple[int, int], ...] = ((0, 0),)
-    """(beam, child beam) of forking; the first is the operating point."""
-    again: float = 1.0
-    """Temperature of second and later tries: a greedy one would be the same again."""
-    serial_tries: int = 4
-    fork_tries: int = 2
-    five: int = 100
-    five_window: int | None = None
-    """Of problems of five numbers, tried twice as wide, too; None: the window of four numbers."""
-    alone: int = 40
-    """Problems of a round that run one at a time."""
-    loads: tuple[int, ...] = ()
-    rounds: int = 3
-    requests: int = 512
-    """Decoded together by one engine."""
-    shard: tuple[int, int] = (0, 1)
-    """(i, n): every n-th problem from the i-th on; the part window is not divided."""
-
-    def __post_init__(self) -> None:
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"`{name}` must be at least 1, got {value}")
-        if bad := [load for load in self.loads if load < 1]:
-            raise ConfigError(f"`loads` are numbers of problems at once, got {bad[0]}")
-        if bad_temperatures := [value for value in (*self.temperatures, self.again) if value <= 0]:
-            raise ConfigError(
-                f"temperatures of several tries must be positive, got {bad_temperatures[0]}: greedy tries are all the same"
-            )
 
 
 @dataclass(slots=True)

@@ -17,7 +17,13 @@ _TITLES = {
     "work": ("Accuracy (%) against all sampled tokens a problem", "tokens a problem, logarithmic"),
     "span": ("Accuracy (%) against tokens on the critical path", "tokens on the critical path, logarithmic"),
 }
-_COLOURS = {"serial": 0, "cons": 9, "pass": 5, "fork-all": 1, "fork-first": 2, "dial": 3}
+_COLOURS = {"serial": 0, "cons": 9, "pass": 5, "fork-all": 1, "fork-first": 2, "dial": 3, "serial-then-fork": 3}
+_CLOCKED = {
+    "serial": "serial, whole context",
+    "fork-all": "fork, join all",
+    "fork-first": "fork, join first",
+    "serial-then-fork": "serial, then fork",
+}
 _LOWEST = 0.3
 """Windows in which fewer problems are solved are left out."""
 
@@ -81,13 +87,12 @@ def clock_picture(recordings: Sequence[Recording]) -> str | None:
 
 def _clocks(recording: Recording, *, named: bool) -> Iterator[Series]:
     loads = sorted({one.at_once for one in recording.timed})
-    for method in ("serial", "fork-all", "fork-first"):
+    for method, label in _CLOCKED.items():
         for share, dashed in ((0.5, False), (0.95, True)):
             points = []
             for load in loads:
                 seconds = [s for one in recording.timed if one.name == method and one.at_once == load for s in one.seconds]
                 if seconds:
                     points.append((load, 1000 * percentile(sorted(seconds), share)))
-            label = "serial, whole context" if method == "serial" else method.replace("-", ", join ")
             shown = label if named and not dashed else ""
             yield Series(name=shown, points=points, colour=_COLOURS[method], dashed=dashed, marks=not dashed)

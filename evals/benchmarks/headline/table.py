@@ -110,7 +110,7 @@ def _shown(found: Mean, column: str) -> str:
 
 def _stops(recordings: Sequence[Recording]) -> str:
     lines = []
-    for name in ("fork-first", "fork-all"):
+    for name in ("fork-first", "fork-all", "serial-then-fork"):
         loads = [load_that_stops_paying(recording.timed, name) for recording in recordings if recording.timed]
         most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
         shown = ", ".join(f"{load} at once" if load else f"not up to {most} at once" for load in loads)

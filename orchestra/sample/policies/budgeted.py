@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..decisions import Abort, Decision, Launch, Stop, Wake
 from ..events import Begun, Event, Failed, Finished, Progress, Woken
 from ..policy import Decider, Needs, Policy, Standing
+from .milestones import Milestones, more_often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +45,22 @@ class Budgeted:
 
     @property
     def needs(self) -> Needs:
-        needs = self.policy.needs
-        if self.tokens is None:
-            return needs
-        parts = math.ceil(needs.tokens_every / self.tokens_every)
-        return dataclasses.replace(needs, tokens_every=math.ceil(needs.tokens_every / parts) if parts else self.tokens_every)
+        return self.policy.needs if self.tokens is None else more_often(self.policy.needs, self.tokens_every)
 
     @property
     def most(self) -> int:
         return self.policy.most if self.traces is None else min(self.traces, self.policy.most)
 
     def decider(self) -> BudgetedDecider:
-        return BudgetedDecider(self, self.policy.decider())
+        return BudgetedDecider(self, self.policy.decider(), Milestones(self.policy.needs.tokens_every))
 
 
 @dataclass
 class BudgetedDecider:
     policy: Budgeted
     inner: Decider
+    milestones: Milestones
     sampled: dict[int, int] = field(default_factory=dict)
-    told: dict[int, int] = field(default_factory=dict)
-    """By trace, the last multiple of its own that the policy inside was told."""
     launched: int = 0
     numbered: int = 0
     """Launched as the policy inside counts: those from `launched` on were refused."""
@@ -80,7 +76,7 @@ class BudgetedDecider:
                 self.sampled[event.trace] = event.tokens
             case Woken() if event.at >= self.deadline:
                 return [self._stop(f"{self.policy.seconds:g} s are over")]
-        heard = self._heard(event)
+        heard = self.milestones.heard(event)
         decisions = self._ask(heard) if heard else []
         if any(isinstance(decision, Stop) for decision in decisions):
             return decisions
@@ -92,16 +88,6 @@ class BudgetedDecider:
 
     def standing(self) -> Standing:
         return self.inner.standing()
-
-    def _heard(self, event: Event) -> Event | None:
-        """The event as the policy inside asked for it; None for what it did not."""
-        if not isinstance(event, Progress):
-            return event
-        every = self.policy.policy.needs.tokens_every
-        passed = {trace: tokens // every * every for trace, tokens in event.tokens.items()} if every else {}
-        news = {trace: tokens for trace, tokens in passed.items() if tokens > self.told.get(trace, 0)}
-        self.told.update(news)
-        return Progress(event.at, news) if news else None
 
     def _ask(self, event: Event) -> list[Decision]:
         """What the policy inside decides, within the cap on launches."""
