@@ -36,14 +36,13 @@ from pathlib import Path
 
 from orchestra.countdown import notation, search
 from orchestra.countdown.attempt import FORK
-from orchestra.countdown.problem import MAX_NUMBER, SPLITS, Problem, Split, targets_of
+from orchestra.countdown.problem import SPLITS, Problem, Split
 from orchestra.countdown.rules import Operation
-from orchestra.countdown.solver import reachable
 from orchestra.errors import ConfigError
 
 from . import five, nesting
 from .arguments import number, whole
-from .countdown_problems import large_problems
+from .countdown_problems import problems_of
 from .exploring import Exploring
 from .packing import Demonstration, pack
 from .run_folder import claim
@@ -55,29 +54,6 @@ LEAST_WINDOW = 80
 _WIDEST = 24
 _NARROW = 0.2
 """Share of the roots that call fewer children than their window holds."""
-
-
-def problems_of(split: Split, rng: random.Random, large: float = 0.0, size: int | None = None) -> Iterator[Problem]:
-    """Endless problems of a split for demonstrations, the share `large` of them such that every solution passes large numbers. They have `size`
-    numbers, or mostly four."""
-    common, rare = _any_problems(split, rng, size), large_problems(split, rng)
-    while True:
-        yield next(rare if large and rng.random() < large else common)
-
-
-def _any_problems(split: Split, rng: random.Random, wanted: int | None) -> Iterator[Problem]:
-    """`wanted` numbers, or mostly four; up to four targets a draw of numbers, 1 in 20 unsolvable."""
-    while True:
-        size = wanted or (3 if rng.random() < 0.05 else 4)
-        numbers = tuple(sorted((rng.randint(1, MAX_NUMBER) for _ in range(size)), reverse=True))
-        possible = targets_of(size)
-        targets = sorted(reachable(numbers) & set(possible))
-        chosen = rng.sample(targets, min(4, len(targets)))
-        if rng.random() < 0.2:
-            chosen.append(rng.choice(possible))
-        for target in chosen:
-            if (problem := Problem(numbers, target)).split == split:
-                yield problem
 
 
 def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstration]:

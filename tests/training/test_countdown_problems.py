@@ -4,8 +4,7 @@ import random
 from itertools import islice
 
 import pytest
-from orchestra.training.countdown_demos import problems_of
-from orchestra.training.countdown_problems import large_problems
+from orchestra.training.countdown_problems import large_problems, problems_of
 from orchestra.training.grpo.countdown import problems_of_step
 
 from orchestra.countdown.problem import Problem, Split

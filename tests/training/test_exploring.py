@@ -7,7 +7,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from orchestra.training.countdown_demos import free_demonstrations, problems_of, write_shard
+from orchestra.training.countdown_demos import free_demonstrations, write_shard
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.exploring import Exploring
 from orchestra.training.packing import load
 

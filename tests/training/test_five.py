@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orchestra.training import five
-from orchestra.training.countdown_demos import free_demonstrations, main, problems_of
+from orchestra.training.countdown_demos import free_demonstrations, main
 from orchestra.training.countdown_format import malformed_parts
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.formats import check_file
 from orchestra.training.formats.check import check_unit
 from orchestra.training.rollout import Unit

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from orchestra.training.countdown_demos import demonstrations, problems_of
+from orchestra.training.countdown_demos import demonstrations
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.formats import (
     CONVERTERS,
     FORMATS,

@@ -10,7 +10,8 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orchestra.training.countdown_demos import free_demonstrations, problems_of
+from orchestra.training.countdown_demos import free_demonstrations
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.formats.check import check_unit
 from orchestra.training.rollout import Unit
 

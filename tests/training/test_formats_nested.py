@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from orchestra.training.countdown_demos import free_demonstrations, main, problems_of
+from orchestra.training.countdown_demos import free_demonstrations, main
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.formats import check_file, expected
 from orchestra.training.formats.check import check_unit
 from orchestra.training.rollout import Unit

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from orchestra.training import nesting
-from orchestra.training.countdown_demos import free_demonstrations, main, problems_of
+from orchestra.training.countdown_demos import free_demonstrations, main
 from orchestra.training.countdown_format import malformed_parts
+from orchestra.training.countdown_problems import problems_of
 
 from orchestra.countdown import notation, search
 from orchestra.countdown.attempt import FORK, Attempt, Setup, attempt

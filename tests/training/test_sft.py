@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("transformers", reason="training needs transformers")
 
 from orchestra.training import packing
-from orchestra.training.countdown_demos import demonstrations, problems_of
+from orchestra.training.countdown_demos import demonstrations
+from orchestra.training.countdown_problems import problems_of
 from orchestra.training.packing import Demonstration, pack
 from orchestra.training.sft import run as sft
 from orchestra.training.sft.language import of_countdown

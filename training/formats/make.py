@@ -11,7 +11,7 @@ from orchestra.countdown import notation
 from orchestra.countdown.problem import Problem, Split
 from orchestra.thread import Join
 
-from ..countdown_demos import problems_of
+from ..countdown_problems import problems_of
 from ..packing import Demonstration, pack
 from ..rollout import Unit
 from .check import Report, check_rows, check_trees

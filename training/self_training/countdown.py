@@ -15,7 +15,7 @@ from orchestra.countdown.problem import SPLITS, Problem, Split
 from orchestra.engine import Engine
 from orchestra.errors import ConfigError
 
-from ..countdown_demos import problems_of
+from ..countdown_problems import problems_of
 from ..formats import check_unit
 from ..packing import Demonstration
 from ..rollout import Rollout, rollout_of_attempt
