@@ -119,7 +119,8 @@ class Request:
     """Called with the scores of the same tokens just before `on_tokens` would be; never where a completion has none. Costs as much."""
     on_abort: Callable[[Completion], None] | None = field(default=None, compare=False)
     """Called with what an attempt had sampled when it ended without a result: the awaiting task was cancelled, or the connection
-    dropped in mid-stream. Cancelled work is counted, not forgotten."""
+    dropped in mid-stream. Cancelled work is counted, not forgotten; a server that sends N tokens at a time (vLLM's `--stream-interval`)
+    keeps up to N - 1 of it to itself."""
 
     def __post_init__(self) -> None:
         if not self.prompt:

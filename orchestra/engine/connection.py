@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -29,6 +30,9 @@ KEY_VARIABLE = "ORCHESTRA_API_KEY"
 CONNECT_S = 10.0
 KEEP_ALIVE_S = 4.0
 """Less than the 5 s of uvicorn, vLLM's web server: a request must not meet a connection that is just being closed."""
+CROWD = 8
+"""Requests at once of one httpx client; more get a client more. For each request its connection pool goes through all connections for
+every idle one: with 1,800 requests of 50 streamed tokens at once, one client for all takes 22 ms of CPU a request, clients of 8 take 2.7."""
 MAX_BACKOFF_S = 5.0
 MAX_RETRY_AFTER_S = 60.0
 _PLAIN = " " + string.punctuation.replace("%", "")
@@ -42,6 +46,12 @@ class Unavailable(EngineError):
         super().__init__(message, status=status)
         self.retry_after_s = retry_after_s
         """What the server asks for; None when it does not say."""
+
+
+@dataclass(slots=True)
+class _Crowd:
+    client: httpx.AsyncClient
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +78,38 @@ class Connection:
         self._patience_s = patience_s
         self.in_flight = 0
         """Requests that are not finished, waiting ones included."""
-        self._client = httpx.AsyncClient(
+        self._new_client = partial(
+            httpx.AsyncClient,
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(None, connect=CONNECT_S),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE_S),
+            verify=httpx.create_ssl_context(),  # one for all clients: to make it takes 50 ms
         )
+        self._crowds: list[_Crowd] = []
 
     @property
     def url(self) -> str:
         return f"{self._root}/v1"
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        for crowd in self._crowds:
+            await crowd.client.aclose()
+
+    @contextmanager
+    def _client(self) -> Iterator[httpx.AsyncClient]:
+        """For one request: the first client that has room."""
+        crowd = next((crowd for crowd in self._crowds if crowd.requests < CROWD), None)
+        if crowd is None:
+            crowd = _Crowd(self._new_client())
+            self._crowds.append(crowd)
+        crowd.requests += 1
+        try:
+            yield crowd.client
+        finally:
+            crowd.requests -= 1
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Awaits `attempt` again and again until it succeeds, fails with another error than `Unavailable`, or patience runs out."""
@@ -111,17 +137,18 @@ class Connection:
         if traceparent is not None:
             headers["traceparent"] = traceparent
         try:
-            async with self._client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
-                await self._check(response)
-                if not body.get("stream"):
-                    yield self._event(await response.aread())
-                    return
-                async for line in response.aiter_lines():
-                    field, _, data = line.partition(":")
-                    if field == "data" and data.strip() != "[DONE]":
-                        yield self._event(data)
-                    elif field not in _EVENT_FIELDS:
-                        raise self._malformed(line)
+            with self._client() as client:
+                async with client.stream("POST", f"{self.url}/{path}", json=body, headers=headers) as response:
+                    await self._check(response)
+                    if not body.get("stream"):
+                        yield self._event(await response.aread())
+                        return
+                    async for line in response.aiter_lines():
+                        field, _, data = line.partition(":")
+                        if field == "data" and data.strip() != "[DONE]":
+                            yield self._event(data)
+                        elif field not in _EVENT_FIELDS:
+                            raise self._malformed(line)
         except httpx.RequestError as error:
             raise self._failed(error) from error
 
@@ -148,7 +175,8 @@ class Connection:
 
     async def _get(self, url: str) -> httpx.Response:
         try:
-            return await self._client.get(url)
+            with self._client() as client:
+                return await client.get(url)
         except httpx.RequestError as error:
             raise self._failed(error) from error
 

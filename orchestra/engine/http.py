@@ -31,6 +31,11 @@ class HttpEngine:
     cancelling closes the connection, which makes vLLM abort within a step. After a dropped connection the request is sent again, and its
     deltas begin again. Decoding ends at the requested stop ids and at the end tokens of the served model.
 
+    A server writes an event for every token of every stream. With `--stream-interval 16` it writes one for every 16, and one for the first
+    and the last: with 1,800 streams at once, half of this process's CPU a request. Completions are the same; `on_tokens`
+    hears less often, and of a cancelled request up to 15 sampled tokens do not reach `on_abort`: a ledger has them in `unobserved`, not
+    in `work`.
+
     Args:
         url: of the server, such as "http://localhost:8000".
         model: as the server calls it; may be left out when it serves one only.

@@ -21,7 +21,7 @@ class Ledger:
     wasted: int
     """Sampled tokens of cancelled threads, of all that those had called, and of attempts that were lost and retried."""
     unobserved: int
-    """Upper bound on tokens that the engine may have sampled after an abort and never reported; not part of `work`."""
+    """Upper bound on tokens that the engine may have sampled before or after an abort and never reported; not part of `work`."""
     cached: int | None
     """Prompt tokens served from the prefix cache; None when the engine does not say. Aborted requests count where it says so of them (over
     HTTP it does not)."""

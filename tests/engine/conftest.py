@@ -9,13 +9,13 @@ import pytest
 from real_server import SERVER_FLAGS, START_TIMEOUT_S, serve
 from tiny_model import TinyModel, Words
 
-from orchestra.engine.base import Engine
+from orchestra.engine.base import Engine, Request
 from orchestra.engine.chat import ChatEngine
 from orchestra.engine.http import HttpEngine
 from orchestra.engine.scripted import ScriptedEngine
 
 TRANSFORMERS, SCRIPTED = "transformers", "scripted"
-VLLM, HTTP, CHAT = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http", "chat"))
+VLLM, HTTP, CHUNKS, CHAT = (pytest.param(name, marks=pytest.mark.vllm) for name in ("vllm", "http", "chunks", "chat"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +69,19 @@ async def http_engine(server: str) -> AsyncIterator[Engine]:
         yield engine
 
 
+class Chunks(HttpEngine):
+    """As from a server with `--stream-interval 7`, which vLLM also takes from a request; to start a second server would take a minute."""
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        return {**super()._body(request), "stream_interval": 7}
+
+
+@pytest.fixture(scope="session")
+async def chunks_engine(server: str) -> AsyncIterator[Engine]:
+    async with Chunks(server) as engine:
+        yield engine
+
+
 @pytest.fixture(scope="session")
 async def chat_engine(server: str) -> AsyncIterator[Engine]:
     async with ChatEngine(server, "tiny", Words()) as engine:
@@ -92,7 +105,7 @@ async def scripted_engine() -> AsyncIterator[Engine]:
         yield engine
 
 
-@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP, CHAT], scope="module")
+@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP, CHUNKS, CHAT], scope="module")
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_engine")
 
@@ -109,7 +122,7 @@ def exact_engine(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_engine")
 
 
-@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP], scope="module")
+@pytest.fixture(params=[SCRIPTED, TRANSFORMERS, VLLM, HTTP, CHUNKS], scope="module")
 def scoring_engine(request: pytest.FixtureRequest) -> Any:
     """Those that say how sure the model was."""
     return request.getfixturevalue(f"{request.param}_engine")

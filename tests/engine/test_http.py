@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 from fake_server import FakeServer, Reply, completion, fake_server
 
 from orchestra.engine.base import Completion, Constraint, Request, Sampling
+from orchestra.engine.connection import CROWD
 from orchestra.engine.http import HttpEngine
 from orchestra.engine.scores import Scores
 from orchestra.errors import ConfigError, EngineError
@@ -74,6 +76,40 @@ async def test_only_a_request_that_is_looked_at_or_may_be_cancelled_is_streamed(
     requests = [ask(), ask(on_tokens=lambda _: None), ask(on_abort=lambda _: None)]
     assert [(await engine.generate(request)).token_ids for request in requests] == [[3, 4]] * 3
     assert [asked.body.get("stream", False) for asked in fake.asked] == [False, True, True]
+
+
+async def test_events_of_several_tokens_are_put_together_and_end_at_the_stop_token(fake: FakeServer, engine: HttpEngine) -> None:
+    events = [completion(3, finish=None), completion(4, 5, 6, logprob=-2.0, finish=None), completion(7, 8, logprob=-1.0)]
+    usage = {"choices": [], "usage": {"prompt_tokens_details": {"cached_tokens": 2}}}
+    fake.replies += [Reply(events=[*events, usage, "[DONE]"])]
+    seen = list[Sequence[int]]()
+    done = await engine.generate(ask(on_tokens=seen.append))
+    assert seen == [[3], [4, 5, 6], [7, 8]]
+    assert (done.token_ids, done.logprobs) == ([3, 4, 5, 6, 7, 8], [0.0, -2.0, -2.0, -2.0, -1.0, -1.0])
+    assert (done.finish, done.stop_token, done.cached_tokens) == ("stop", 8, 2)
+
+
+@pytest.mark.vllm
+async def test_a_real_server_may_send_several_tokens_at_a_time(http_engine: HttpEngine, chunks_engine: HttpEngine) -> None:
+    seen = list[Sequence[int]]()
+    plain = await http_engine.generate(ask(30))
+    streamed = await chunks_engine.generate(ask(30, on_tokens=seen.append))
+    assert len(seen[0]) == 1
+    assert all(len(token_ids) >= 7 for token_ids in seen[1:-1])
+    assert [token for token_ids in seen for token in token_ids] == streamed.token_ids == plain.token_ids
+    assert streamed.logprobs == pytest.approx(plain.logprobs, abs=1e-3)
+
+
+async def test_no_request_waits_for_others_to_end(fake: FakeServer, engine: HttpEngine) -> None:
+    started = [asyncio.Event() for _ in range(3 * CROWD + 1)]
+    fake.replies += [Reply(events=[completion(3, finish=None)], hangs=True)] * len(started)
+    tasks = [asyncio.create_task(engine.generate(ask(on_tokens=lambda _, event=event: event.set()))) for event in started]
+    await asyncio.gather(*(event.wait() for event in started))
+    assert await engine.running() == len(started)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert await engine.running() == 0
 
 
 async def test_priority_is_sent_to_servers_that_have_it(fake: FakeServer) -> None:

@@ -129,7 +129,7 @@ def _five_models(recordings: Sequence[Recording]) -> str:
     models = [recording.models[point.role] for recording, point in searched if point.role in recording.models]
     sizes = sorted({size for model in models for size in model.sizes})
     windows = {(recording.window, point.setup["window"]) for recording, point in searched if point.setup["method"] == "fork"}
-    trained = f"The models were trained on problems of {' and '.join(map(str, sizes)) or 'unknown'} numbers"
+    trained = f"The models were trained on problems of {_enumerated(sizes)} numbers"
     if all(window % of_four == 0 for of_four, window in windows):
         return f"{trained}.\n"
     return f"{trained}; the windows are of {_distinct(sorted({window for _, window in windows}))} tokens.\n"
@@ -164,8 +164,15 @@ def _found_on(recordings: Sequence[Recording]) -> str:
     return f", found on validation problems of list {' and '.join(map(str, sorted(seeds)))}{training}"
 
 
+def _enumerated(sizes: Sequence[int]) -> str:
+    """3, 4 and 5."""
+    *others, last = map(str, sizes) if sizes else ["unknown"]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _distinct(values: Iterable[object]) -> str:
-    return " / ".join(dict.fromkeys(str(value) for value in values if value)) or "unknown"
+    """Each once; a value may be several of them, joined the same way."""
+    return " / ".join(dict.fromkeys(part for value in values if value for part in str(value).split(" / "))) or "unknown"
 
 
 def replaced(text: str, mark: str, block: str, where: object) -> str:
