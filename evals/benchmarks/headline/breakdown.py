@@ -10,7 +10,8 @@ from . import window as windows
 from .figures import Section, at_n, exact, first_try, known
 from .record import Point, Recording
 
-_GROUPS = ((0, 0), (1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 24), (25, 64))
+_MANY = 10_000
+_GROUPS = ((0, 0), (1, 4), (5, 8), (9, 12), (13, 16), (17, 20), (21, 24), (25, 64), (65, 128), (129, 160), (161, _MANY))
 """Numbers of children that are looked at together."""
 
 
@@ -23,7 +24,7 @@ def by_children(points: Mapping[str, Point]) -> Section:
         for low, high in _GROUPS:
             chosen = [(votes[0] > 0, work[0]) for children, votes, work in columns if low <= children[0] <= high]
             if chosen:
-                rows[str(low) if low == high else f"{low}–{high}"] = {
+                rows[str(low) if low == high else f"{low} and more" if high == _MANY else f"{low}–{high}"] = {
                     "share of problems": exact(len(chosen) / len(columns)),
                     "accuracy": known(mean_share([float(right) for right, _ in chosen])),
                     "work": exact(sum(work for _, work in chosen) / len(chosen)),

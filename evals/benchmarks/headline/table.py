@@ -113,8 +113,8 @@ def _stops(recordings: Sequence[Recording]) -> str:
     for name in ("fork-first", "fork-all", "serial-then-fork"):
         loads = [load_that_stops_paying(recording.timed, name) for recording in recordings if recording.timed]
         most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
-        shown = ", ".join(f"{load} at once" if load else f"not up to {most} at once" for load in loads)
-        lines.append(f"* {name.replace('-', ' ')} stops being faster at the median: {shown}")
+        shown = ", ".join(f"from {load} at once on" if load else f"at no load up to {most} for good" for load in loads)
+        lines.append(f"* {name.replace('-', ' ')}, slower than serial search at the median (one entry a seed): {shown}")
     return "\n".join(lines) + "\n"
 
 
@@ -139,11 +139,10 @@ def provenance(recordings: Sequence[Recording]) -> str:
     """Models, windows, problems, GPU, date and commit, as one paragraph."""
     models = {model.name: model for recording in recordings for model in recording.models.values()}
     sizes = sorted({model.parameters for model in models.values() if model.parameters})
-    shown = " and ".join(f"{size / 1e6:.1f}M" for size in sizes) or "unknown numbers of"
+    shown = " and ".join(f"{size / 1e6:.1f}M" for size in sizes) or "an unknown number of"
     windows = ", ".join(f"{recording.window} (seed {recording.seed})" for recording in recordings)
-    problems = max(
-        (len(point.places) for recording in recordings for point in recording.points if point.split == "test"), default=0
-    )
+    tested = [point for recording in recordings for point in recording.points if point.split == "test" and point.size == 4]
+    problems = max((len(point.places) for point in tested), default=0)
     origins = [recording.origin for recording in recordings]
     tokens = sum(sum(map(sum, point.work)) for recording in recordings for point in recording.points)
     return (
