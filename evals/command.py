@@ -78,7 +78,7 @@ async def _run(
     log: Console,
 ) -> int:
     """How many rows ended with an engine error; the last of them is told."""
-    errors, last, refused, cut = 0, "", 0, 0
+    errors, last, refused, tries, cut_roots, cut = 0, "", 0, 0, 0, 0
     workers = min(_MOST_WORKERS, os.cpu_count() or 1)
     async with Equivalence(required=way.needs_mathematics, workers=workers) as same, way.run(same) as running:
         if str(way.settings["engine"]).startswith(("http://", "https://")):
@@ -91,9 +91,11 @@ async def _run(
         ) as progress:
 
             def on_row(row: Row) -> None:
-                nonlocal errors, last, refused, cut
+                nonlocal errors, last, refused, tries, cut_roots, cut
                 errors, last = errors + (row.error is not None), row.error or last
                 refused += row.refused
+                tries += 1
+                cut_roots += row.status == "cut" and not row.timed_out
                 cut += row.cut or 0
                 progress.advance(row)
 
@@ -103,8 +105,14 @@ async def _run(
             await run_owed(running.method, problems, folder, grading, schedule=schedule, on_row=on_row)
     if refused:
         log.print(Text(f"{refused:,} threads were refused: {_REFUSED}", "yellow"), soft_wrap=True)
+    more = way.when_cut(problems) if way.when_cut else ""
+    # Traces of a policy may be cut on purpose, and replies in words are not threads of ours.
+    if cut_roots and more and way.settings["policy"] is None:
+        # A serial search is measured in narrow windows, too: there it is a fact, no warning.
+        where, style = ("", "") if way.settings["search"] == "serial" else (" in their first thread", "yellow")
+        log.print(Text(f"{cut_roots:,} of {tries:,} tries ran out of tokens{where} {more}", style), soft_wrap=True)
     if cut:
-        log.print(Text(f"{cut:,} child threads ran out of tokens {way.when_cut}".rstrip(), "yellow"), soft_wrap=True)
+        log.print(Text(f"{cut:,} child threads ran out of tokens {more}".rstrip(), "yellow"), soft_wrap=True)
     if errors:
         log.print(Text(f"engine errors took {errors} of the tries, at last with: {last}", "bold red"), soft_wrap=True)
     return errors

@@ -41,6 +41,7 @@ from orchestra.countdown.rules import Operation
 from orchestra.errors import ConfigError
 
 from . import five, nesting
+from .amount import amount
 from .arguments import number, whole
 from .countdown_problems import problems_of
 from .exploring import Exploring
@@ -195,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--window",
-        type=whole(LEAST_WINDOW),
+        type=int,
         help=f"tokens of a context in the forked searches of --free, {LEAST_WINDOW} at least (default: no limit)",
     )
     parser.add_argument(
@@ -208,12 +209,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--shard-size", type=whole(), default=5_000, help="problems in a shard")
     parser.add_argument("--workers", type=whole(), default=os.cpu_count())
     args = parser.parse_args(argv)
-    if args.size and ((args.window or 0) < five.LEAST_WINDOW or args.large):
-        raise SystemExit(f"--size {args.size} needs a --window of {five.LEAST_WINDOW} tokens at least, and has no --large")
+    if args.size and args.large:
+        parser.error(f"--large is for problems of four numbers: leave it out, or --size {args.size}")
+    if args.size and (args.window is None or args.window < five.LEAST_WINDOW):
+        given = "" if args.window is None else f", got {args.window}"
+        parser.error(f"--size {args.size} needs a --window of {five.LEAST_WINDOW} tokens at least{given}")
+    if args.window is not None and args.window < LEAST_WINDOW:
+        parser.error(f"argument --window: must be at least {LEAST_WINDOW}, got {args.window}")
     if args.size:
         args.free = 1.0
     if args.window and not args.free:
-        raise SystemExit("--window limits the forked searches of --free: give the share of problems that are --free, too")
+        parser.error("--window limits the forked searches of --free: give the share of problems that are --free, too")
     try:
         claim(args.out, vars(args), may_change=("out", "workers"))
     except ConfigError as error:
@@ -238,7 +244,7 @@ def main(argv: list[str] | None = None) -> None:
         ]
         for done, job in enumerate(jobs, start=1):
             tokens += job.result()
-            sys.stderr.write(f"\r{done}/{len(jobs)} shards, {tokens / 1e6:.0f}M tokens, {time.monotonic() - started:.0f} s")
+            sys.stderr.write(f"\r{done}/{len(jobs)} shards, {amount(tokens)} tokens, {time.monotonic() - started:.0f} s")
     sys.stderr.write("\n")
 
 

@@ -58,7 +58,7 @@ def native_way(args: argparse.Namespace) -> Way:
         most_tokens=bound(traces * _most_threads(setup) * setup.effective_window, policy, caps),
         check=lambda problems: _check(host, problems),
         run=lambda _: _running(host, setup, policy, _label(setup, args.policy), caps),
-        when_cut=more_tokens(setup),
+        when_cut=lambda problems: more_tokens(setup, numbers=max(len(game_of(problem).numbers) for problem in problems)),
         needs_mathematics=False,
     )
 

@@ -47,8 +47,8 @@ class Way:
     check: Callable[[tuple[Problem, ...]], None]
     """Raises `ConfigError` for problems that it cannot be asked."""
     run: Callable[[Equivalence], AbstractAsyncContextManager[Running]]
-    when_cut: str = ""
-    """What gives more tokens to children that ran out of them."""
+    when_cut: Callable[[tuple[Problem, ...]], str] | None = None
+    """What gives more tokens to threads that ran out of them; None where that is not known."""
     needs_mathematics: bool = True
     """Its votes and grades compare answers by what they mean, for which math-verify must be installed."""
 

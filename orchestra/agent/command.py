@@ -202,7 +202,11 @@ def answer_text(result: AgentResult) -> str:
 def cost(result: AgentResult) -> str:
     """What it took, in words."""
     usage = result.usage
-    return f"{usage.calls} call{'' if usage.calls == 1 else 's'}, {usage.tokens:,} tokens sampled, {result.seconds:.2f} s"
+    of_tools = result.result.usage.calls if result.result else 0  # plans of this command ask no models
+    calls = ", ".join(
+        f"{count} {kind} call{'s' * (count != 1)}" for kind, count in (("tool", of_tools), ("model", usage.calls - of_tools))
+    )
+    return f"{calls}, {usage.tokens:,} tokens sampled, {result.seconds:.2f} s"
 
 
 def as_json(result: AgentResult) -> dict[str, Any]:

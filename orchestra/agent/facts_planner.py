@@ -37,6 +37,7 @@ EXAMPLES = (
     "Is Lake Baikal deeper than Lake Tanganyika?",
     "What percentage of the area of Spain is the area of Switzerland?",
     "Which is higher, the highest mountain of Tanzania or the highest mountain of Norway?",
+    "How long are the Nile, the Amazon and the Rhine together?",
     "What are the populations of Oslo, Bern and Berlin?",
 )
 """Questions about the packaged table, of every kind."""

@@ -63,7 +63,8 @@ def verdict(attempted: Attempt, setup: Setup) -> str:
     elif attempted.flaw:
         reason = f"the solution that the model claimed is none: {escape(attempted.flaw)}"
     elif attempted.tree.root.status == "cut":
-        reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{free_widths(setup)}"
+        numbers = len(attempted.problem.numbers)
+        reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{free_widths(setup, numbers=numbers)}"
     else:
         reason = "the search ended without one"
     return "\n".join([f"[bold yellow]no solution found[/]: {reason}", *map(escape, limited(attempted, setup)), cost])

@@ -76,7 +76,7 @@ def test_the_answer_is_all_of_standard_output_and_the_run_goes_to_standard_error
     assert out == "3805 m\n"
     lines = err.splitlines()
     assert '1 starts: height(mountain="K2")' in lines and "3 starts: subtract(a=$1, b=$2)" in lines and "✓ 3 3805.0" in lines
-    assert lines[-1].startswith("5 calls, ") and "\x1b" not in out + err
+    assert lines[-1].startswith("3 tool calls, 2 model calls, ") and "\x1b" not in out + err
 
 
 def test_json_has_the_answer_the_plan_and_what_became_of_each_node(

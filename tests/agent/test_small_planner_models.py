@@ -52,6 +52,7 @@ PLANS = (
         '1. related("Tanzania", "highest mountain")\n2. related("Norway", "highest mountain")\n3. lookup($1, "height")\n4. lookup($2, "height")\n'
         "5. argmax([$1, $2], [$3, $4])\n6. join($5)"
     ),
+    '1. lookup("the Nile", "length")\n2. lookup("the Amazon", "length")\n3. lookup("the Rhine", "length")\n4. add([$1, $2, $3])\n5. join($4)',
     '1. lookup("Oslo", "population")\n2. lookup("Bern", "population")\n3. lookup("Berlin", "population")\n4. join([$1, $2, $3])',
 )
 """Of the documented questions, as a flawless planner writes them."""

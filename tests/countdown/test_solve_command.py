@@ -93,6 +93,13 @@ def test_children_that_could_not_search_say_why_and_what_to_change(
     assert shown in out and change in out
 
 
+def test_a_model_is_named_only_for_problems_that_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert solve("--numbers", "91", "89", "51", "44", "--target", "76", "--tree-tokens", "30") == 1
+    assert "a model that chooses widths, such as models/countdown-6m-nested\n" in capsys.readouterr().out
+    assert solve("--numbers", "91", "89", "51", "44", "7", "--target", "76", "--tree-tokens", "30") == 1
+    assert "a model that chooses widths\n" in capsys.readouterr().out
+
+
 def test_a_model_that_chooses_the_roots_width_chooses_its_childrens(capsys: pytest.CaptureFixture[str]) -> None:
     assert solve("--numbers", "92", "84", "69", "4", "--target", "37", "--window", "92", "--beam", "0") == 0
     assert "<fork> 0 0 <target>" in capsys.readouterr().out

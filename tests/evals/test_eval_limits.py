@@ -25,6 +25,17 @@ def test_children_that_run_out_of_tokens_are_counted_and_told_with_the_flags_tha
     assert f"{told} child threads ran out of tokens (--window 92): a larger one gives them more" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("method", "where"), [(["fork", "--join", "first"], " in their first thread"), (["serial"], "")], ids=["fork", "serial"]
+)
+def test_tries_whose_first_thread_runs_out_of_tokens_are_counted_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], method: list[str], where: str
+) -> None:
+    assert evaluate(tmp_path, "--limit", "3", "--window", "40", "--beam", "8", "--method", *method) == 0
+    assert {row.status for row in read_rows(tmp_path)} == {"cut"}
+    assert f"3 of 3 tries ran out of tokens{where} (--window 40): a larger one gives them more" in capsys.readouterr().err
+
+
 def test_rows_from_before_cut_children_were_counted_are_read_and_stay(tmp_path: Path) -> None:
     evaluate(tmp_path, "--limit", "2", "--method", "fork")
     path = tmp_path / "rows.jsonl"

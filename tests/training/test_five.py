@@ -16,6 +16,7 @@ from orchestra.training.countdown_format import malformed_parts
 from orchestra.training.countdown_problems import problems_of
 from orchestra.training.formats import check_file
 from orchestra.training.formats.check import check_unit
+from orchestra.training.packing import load
 from orchestra.training.rollout import Unit
 
 from orchestra.countdown import notation, player, search
@@ -92,16 +93,31 @@ def test_problems_of_five_numbers_have_far_targets_and_some_have_no_solution() -
     assert 0 < sum(not problem.solvable for problem in problems) < 20
 
 
-def test_files_pass_the_check(tmp_path: Path) -> None:
+def test_files_pass_the_check_and_their_tokens_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--size", "5", "--window", "160", "--problems", "8", "--workers", "1", "--out", str(tmp_path)])
     report = check_file(tmp_path / "demos-0000.npz")
     assert report.flaws == [] and report.units > 100
+    assert f"1/1 shards, {load([tmp_path / 'demos-0000.npz']).num_tokens:,} tokens, " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--size", "5"], ["--size", "5", "--window", "92"]])
-def test_a_window_that_holds_no_useful_thread_is_refused(tmp_path: Path, options: list[str]) -> None:
-    with pytest.raises(SystemExit, match="needs a --window of 128 tokens at least"):
-        main([*options, "--problems", "8", "--out", str(tmp_path / "demos")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--size 5", "--size 5 needs a --window of 128 tokens at least\n"),
+        ("--size 5 --window 92", "--size 5 needs a --window of 128 tokens at least, got 92"),
+        ("--size 5 --window 0", "--size 5 needs a --window of 128 tokens at least, got 0"),
+        ("--size 5 --window 160 --large 0.4", "--large is for problems of four numbers: leave it out, or --size 5"),
+    ],
+)
+def test_what_five_numbers_cannot_be_shown_with_is_a_wrong_argument(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: str, message: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*options.split(), "--problems", "8", "--out", str(tmp_path / "demos")])
+    assert stopped.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_a_window_that_holds_no_useful_thread_is_refused() -> None:
     problem = next(problems_of("train", random.Random(0), size=five.SIZE))
     with pytest.raises(ConfigError, match="128 tokens at least, got 92"):
         list(free_demonstrations(problem, random.Random(0), 92))

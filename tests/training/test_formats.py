@@ -283,6 +283,7 @@ def test_files_that_are_made_pass_the_check_and_stay_when_made_again(
     files = sorted(path for path in tmp_path.iterdir() if not path.name.startswith("."))
     assert [file.stem for file in files] == [f"{format}-0000", f"{format}-0001"]
     assert main(["check", *map(str, files)]) == 0
+    assert ("trees, " in capsys.readouterr().out) is (width is None)
     assert main(["check", "--split", "test", *map(str, files)]) == 1
     assert "belongs to the train split" in capsys.readouterr().out
     assert main(command) == 0

@@ -106,14 +106,19 @@ def test_a_run_reports_what_it_did_and_saves_a_model_that_loads(folder: Path, tm
     grpo_policy.load_policy(tmp_path, attention="sdpa", device=torch.device("cpu"))
 
 
-def test_a_policy_may_choose_its_own_width(folder: Path, tmp_path: Path) -> None:
+def test_a_policy_may_choose_its_own_width(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grpo.train(arguments(folder, tmp_path, "--steps", "1", "--method", "fork", "--beam", "0", "--child-beam", "0"))
     (step,) = lines(tmp_path)
     assert step["rollouts"] == 6 and step["children"] > 0 and step["sampler_kl"] < 1e-6
+    assert "no step changed" not in capsys.readouterr().err
 
 
-def test_steps_without_a_signal_change_nothing_and_are_reported(folder: Path, tmp_path: Path) -> None:
+def test_steps_without_a_signal_change_nothing_and_are_reported(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     grpo.train(arguments(folder, tmp_path, "--steps", "2", "--reward", "correct"))
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("no step changed the weights: all groups were silent (silent_share 1.0); raise --temperature")
     assert [(line["updates"], line["silent_share"]) for line in lines(tmp_path)] == [(0, 1.0)] * 2
     saved = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).state_dict()
     start = transformers.AutoModelForCausalLM.from_pretrained(folder).bfloat16().state_dict()

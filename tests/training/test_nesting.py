@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -124,6 +125,16 @@ def test_demonstrations_stay_in_their_window_and_have_children_that_fork() -> No
     assert any(one.prompt.count(notation.CALL) == 2 for one in children)
 
 
-def test_a_window_without_free_searches_is_refused(tmp_path: object) -> None:
-    with pytest.raises(SystemExit, match="--free"):
-        main(["--problems", "10", "--window", "92", "--out", f"{tmp_path}/demos"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--window 92", "--window limits the forked searches of --free"),
+        ("--window 50 --free 0.7", "argument --window: must be at least 80, got 50"),
+    ],
+)
+def test_a_window_without_free_searches_or_useful_threads_is_a_wrong_argument(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: str, message: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--problems", "10", *options.split(), "--out", f"{tmp_path}/demos"])
+    assert stopped.value.code == 2 and message in capsys.readouterr().err

@@ -60,6 +60,14 @@ def test_a_batch_in_parts_trains_as_the_whole_one_does(data: Path) -> None:
         sft.train(sft.parse(arguments(data, "uneven", "--accumulate", "3")))
 
 
+def test_a_warm_up_that_never_ends_is_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sft.train(sft.parse(arguments(data, "whole")))
+    started = capsys.readouterr().err
+    assert "--warmup" not in started and ", 1,104 tokens, 4 steps" in started
+    sft.train(sft.parse(arguments(data, "never", "--warmup", "5")))
+    assert "--warmup 5 is longer than the 4 steps: the rate never reaches --lr\n" in capsys.readouterr().err
+
+
 def test_two_processes_train_as_one_does(data: Path) -> None:
     sft.train(sft.parse(arguments(data, "one")))
     done = subprocess.run([*TWO, *arguments(data, "two")], env=ALONE, capture_output=True, text=True, check=False)

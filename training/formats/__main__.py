@@ -80,9 +80,8 @@ def made(args: argparse.Namespace) -> Iterator[Report]:
 
 def summary(report: Report) -> str:
     """One line of what the file holds, and one for each of its first flaws."""
-    lines = [
-        f"{report.path}: {report.trees} trees, {report.units} units, {report.tokens} trained tokens, {len(report.flaws)} flaws"
-    ]
+    trees = f"{report.trees:,} trees, " if report.trees else ""  # packed rows have none
+    lines = [f"{report.path}: {trees}{report.units:,} units, {report.tokens:,} trained tokens, {len(report.flaws):,} flaws"]
     if not report.units:
         lines.append("  it holds no units: make it again")
     return "\n".join([*lines, *(f"  {flaw}" for flaw in report.flaws[:SHOWN])]) + "\n"

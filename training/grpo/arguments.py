@@ -138,7 +138,8 @@ def add_task_and_reward(parser: argparse.ArgumentParser) -> None:
     add("--beam", type=int, help="0: the model decides")
     add("--child-beam", type=int, help="0: the model decides (default: 12, or 0 with --beam 0)")
     add("--size", type=int, default=4, help="numbers of a problem")
-    parser.add_argument(
+    add = parser.add_argument_group("problems").add_argument
+    add(
         "--hard",
         type=float,
         default=0.0,

@@ -1,10 +1,14 @@
-"""What to do about a run that broke off: the same failure, with advice and with what is saved."""
+"""What to do about a run that broke off, or that learned nothing: the failure, with advice and with what is saved."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
 
 from orchestra.errors import ConfigError, EngineError, OrchestraError
 
 from ..memory import first_line, ran_out
+from ..run_folder import METRICS
 
 _NO_NUMBERS = "no numbers"
 
@@ -22,6 +26,19 @@ def advised(cause: BaseException, *, saved: int) -> OrchestraError | None:
     if isinstance(cause, EngineError):
         return EngineError(f"{cause}. {_advice(cause)}; {whole}", status=cause.status)
     return cause if isinstance(cause, OrchestraError) else None
+
+
+def unchanged(out: Path) -> str | None:
+    """What to say of the run at `out` if none of its steps changed the weights, from its metrics; None if one did."""
+    path = out / METRICS
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    updates = [line["updates"] for line in map(json.loads, lines) if "updates" in line]
+    if not updates or any(updates):
+        return None
+    return (
+        "no step changed the weights: all groups were silent (silent_share 1.0); raise --temperature, start from a model that explores, add"
+        " a price to --reward, or take harder problems with --hard"
+    )
 
 
 def _advice(failure: EngineError) -> str:

@@ -57,7 +57,7 @@ from .arguments import MAY_CHANGE, arguments, check, parse, with_window
 from .best import Best
 from .domain import evaluate
 from .domains import check_asked, domain_from
-from .failure import advised, diverged
+from .failure import advised, diverged, unchanged
 from .lesson import Lesson, make_lesson
 from .loss import Objective
 from .policy import Sampler, domain_of, load_policy, open_sampler, save_policy, tokenizer_digest
@@ -147,6 +147,8 @@ class _Run:
             "torch": torch.__version__,
         }
         replace_text(args.out / FACTS, json.dumps(facts, indent=1) + "\n")
+        if told := unchanged(args.out):
+            sys.stderr.write(f"{told}\n")
 
     def save_what_is_whole(self) -> None:
         """A checkpoint of the last step, unless a later one has begun to change the weights."""

@@ -40,6 +40,7 @@ from transformers.utils import logging as transformers_logging
 
 from orchestra.errors import ConfigError
 
+from ..amount import amount
 from ..arguments import add_schedule, make_out, number, whole
 from ..checkpoint import Interrupted, heeding_ctrl_c
 from ..memory import first_line, ran_out
@@ -108,10 +109,12 @@ def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]
     steps = args.steps or max(1, round(rows.per_epoch * args.epochs))
     rows.plan(steps)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    size = f"{parameters / 1e6:.1f}M parameters, {rows.num_tokens / 1e6:.0f}M tokens"
+    size = f"{parameters / 1e6:.1f}M parameters, {amount(rows.num_tokens)} tokens"
     where = f"{device}, {processes.size} processes" if processes.size > 1 else f"{device}"
     resumed = f", on from step {progress.step}" if progress.step else ""
     _say(processes, f"{size}, {steps} steps of {rows.batch} rows, {where}{resumed}")
+    if args.warmup > steps:
+        _say(processes, f"--warmup {args.warmup} is longer than the {steps} steps: the rate never reaches --lr")
 
     step_loss: Callable[..., tuple[Tensor, Tensor]] = torch.compile(loss_of) if device.type == "cuda" else loss_of
     precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
@@ -157,7 +160,7 @@ def _train(args: argparse.Namespace, processes: Processes, heard: Sequence[bool]
             if processes.first:
                 norm = torch.stack(norms).max().item()
                 report(args.out, {**entry, "gradient_norm": round(norm, 4), "seconds": round(progress.seconds, 3)})
-            speed = f"{progress.seconds:.0f} s, {progress.tokens / progress.seconds / 1e3:.0f}k tok/s"
+            speed = f"{progress.seconds:.0f} s, {progress.tokens / progress.seconds:,.0f} tok/s"
             _say(processes, f"{json.dumps(entry)}  {speed}")
             running, norms = torch.zeros((), device=device), []
         if saves and processes.first:
