@@ -11,7 +11,7 @@ import json
 import string
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -95,8 +95,9 @@ class Connection:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for crowd in self._crowds:
-            await crowd.client.aclose()
+        async with AsyncExitStack() as stack:  # a client that cannot be closed leaves none of the others open
+            for crowd in self._crowds:
+                stack.push_async_callback(crowd.client.aclose)
 
     @contextmanager
     def _client(self) -> Iterator[httpx.AsyncClient]:
