@@ -16,7 +16,7 @@ from .eval_arguments import add_eval, with_config
 from .export_arguments import add_export, add_view
 from .report_arguments import add_report
 from .sample.arguments import add_policies, add_replay, add_sample
-from .search_arguments import add_extent, add_join
+from .search_arguments import add_extent, add_join, add_scouts
 
 _EPILOG = """\
 examples:
@@ -246,6 +246,7 @@ def _add_search(parser: argparse.ArgumentParser, *, method: str, join: str) -> N
     )
     add_join(group, default=join)
     add_extent(group)
+    add_scouts(group)
     group.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default: 0)")
     group.add_argument("--sampling-seed", type=int, metavar="S", help="makes sampling at a temperature repeatable")
     group.add_argument("--tree-tokens", type=positive, metavar="N", help="most tokens all threads of a problem may sample together")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from .argument_types import add_gpu_memory, add_tools, positive, seconds
 from .errors import ConfigError
-from .search_arguments import add_extent, add_join
+from .search_arguments import add_extent, add_join, add_scouts
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -93,6 +93,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
     add_tools(group, of="of plans: ")
     countdown = parser.add_argument_group("Countdown's own model")
     add_extent(countdown)
+    add_scouts(countdown)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:

@@ -39,3 +39,21 @@ def add_extent(parser: argparse._ActionsContainer) -> None:
         help="generations of threads below the root; from 2 on children fork, too, if the model was trained to (default: 2)",
     )
     parser.add_argument("--window", type=positive, metavar="TOKENS", help="context of one thread (default: 160; 3,072 to weave)")
+
+
+def add_scouts(parser: argparse._ActionsContainer) -> None:
+    """Serial searches beside a search."""
+    parser.add_argument(
+        "--scouts",
+        type=count,
+        default=0,
+        metavar="N",
+        help="serial searches beside this one; the first answer that holds when it is checked ends all (default: 0)",
+    )
+    parser.add_argument(
+        "--scout-temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="of the scouts (default: 1; the default model hardly explores below 2)",
+    )

@@ -23,7 +23,7 @@ def costs_of_tree(tree: RunTree, account: Ledger, *, explored: int | None = None
         prefilled=account.prefilled,
         context=widest(tree),
         requests=account.requests,
-        threads=1 + account.children,
+        threads=tree.num_threads,
         refused=account.refused,
         cut=_cut(tree),
         explored=explored,
@@ -63,7 +63,8 @@ def widest(tree: RunTree) -> int | None:
 
 
 def _cut(tree: RunTree) -> int:
-    return sum(thread.depth > 0 and thread.status == "cut" for thread in tree.threads)
+    """Threads below those that the run began with: of a race, a runner that had too few tokens is one that has lost."""
+    return sum(thread.depth > tree.silent_root and thread.status == "cut" for thread in tree.threads)
 
 
 def _context(trace: LiveTrace) -> int | None:

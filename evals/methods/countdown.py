@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestra.countdown import notation
-from orchestra.countdown.attempt import Attempt, Setup, attempt, label
+from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.picture import to_record
 from orchestra.countdown.problem import Problem as Game
 from orchestra.engine import Engine
@@ -34,7 +34,7 @@ class Searching:
 
     @property
     def label(self) -> str:
-        return label(self._setup.method, self._setup.join)
+        return self._setup.label
 
     async def attempt(self, problem: Problem, *, epoch: int) -> Attempted:
         setup = replace(self._setup, seed=epoch_seed(self._setup.seed, epoch))
@@ -46,10 +46,10 @@ def attempted_of(done: Attempt) -> Attempted:
     tree = done.tree
     return Attempted(
         text=boxed(done.answer) if done.answer is not None else None,
-        status=tree.root.status,
+        status=tree.speaker.status,
         costs=costs_of_tree(tree, done.ledger, explored=done.explored),
         error=done.error,
         flaw=done.flaw,
         timed_out=tree.timed_out,
-        keep=lambda: Kept(text=notation.text(tree.root.last_words), tree=to_record(done)),
+        keep=lambda: Kept(text=notation.text(tree.speaker.last_words), tree=to_record(done)),
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestra.countdown.attempt import BEAMS, CHILD_BEAM, Setup, label
+from orchestra.countdown.attempt import BEAMS, CHILD_BEAM, Setup
 from orchestra.countdown.attempt import Method as Search
 from orchestra.countdown.hints import more_tokens
 from orchestra.countdown.notation import FREE
@@ -66,10 +66,11 @@ def native_way(args: argparse.Namespace) -> Way:
 def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Caps = _NO_CAPS) -> dict[str, Any]:
     """What decides the results of a search, for the run's config. Its label goes apart.
 
-    `depth` is left out where it is the default, so that runs from before it was a setting are resumed by the command that began them: no
-    model of theirs was shown how a child forks.
+    What came later is left out where it is the default, so that runs from before are resumed by the command that began them: `depth`, since no
+    model of theirs was shown how a child forks, and scouts.
     """
     apart = {"method", "tree_tokens", "seconds"} | ({"depth"} if setup.depth == Setup().depth else set())
+    apart |= set() if setup.scouts else {"scouts", "scout_temperature"}
     return {
         **{name: value for name, value in asdict(setup).items() if name not in apart},
         "search": setup.method,
@@ -87,8 +88,10 @@ def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Ca
 def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
     method: Search = args.method or ("serial" if voted else "fork")
     tokens = caps.tokens
-    if caps.span is not None and method != "serial":
-        raise ConfigError("a forked search has no limit on its span: give --budget tokens=N, or a smaller --window or --child-beam")
+    if caps.span is not None and (method != "serial" or args.scouts):
+        raise ConfigError(
+            "a search of several threads has no limit on its span: give --budget tokens=N, or a smaller --window or --child-beam"
+        )
     if caps.span is not None:
         tokens = min(caps.span, tokens or caps.span)  # of one thread they are the same
     return Setup(
@@ -100,6 +103,8 @@ def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
         window=args.window,
         temperature=(1.0 if voted else 0.0) if args.temperature is None else args.temperature,
         seed=args.seed,
+        scouts=args.scouts,
+        scout_temperature=args.scout_temperature,
         # Under a policy the budget is of all traces together.
         tree_tokens=None if voted else tokens,
         seconds=None if voted else caps.seconds,
@@ -109,17 +114,17 @@ def _setup(args: argparse.Namespace, caps: Caps, *, voted: bool) -> Setup:
 def _most_threads(setup: Setup) -> int:
     """Of one search. Children fork only where they choose their widths: no other model was shown how."""
     if setup.method == "serial":
-        return 1
+        return 1 + setup.scouts
     nests = setup.method == "fork" and setup.effective_child_beam == FREE
     threads, born = 1, setup.effective_beam or BEAMS[setup.method]
     for _ in range(setup.depth if nests else min(setup.depth, 1)):
         threads += born
         born *= CHILD_BEAM  # three numbers lead to no more states
-    return threads
+    return threads + setup.scouts
 
 
 def _label(setup: Setup, policy: str | None) -> str:
-    search = label(setup.method, setup.join)
+    search = setup.label
     return search if policy is None else policy if setup.method == "serial" else f"{policy} of {search}"
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..engine import Engine, Sampling
 from ..errors import ConfigError
-from ..thread import Join, Ledger, Limits, Observer, RunTree, ledger, run_tree
+from ..thread import Join, Ledger, Limits, Observer, Runner, RunTree, Thread, ledger, race, run_tree
 from ..thread.protocols import Apr, AprMarkers, Serial, ThreadProtocol, Weaver, WeaverMarkers
 from . import notation
 from .problem import Problem
-from .rules import expression, verify
+from .rules import Operation, expression, verify
 
 Method = Literal["serial", "fork", "weave"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -68,7 +69,6 @@ WEAVE = Weaver(
 """An outline is a number and `a op b`, a thread's words are a child's search."""
 
 _PROTOCOLS: dict[Method, ThreadProtocol] = {"serial": SERIAL, "fork": FORK, "weave": WEAVE}
-_METHOD_OF: dict[str, Method] = {protocol.name: method for method, protocol in _PROTOCOLS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,10 @@ class Setup:
     """Tokens that one thread's context may hold. None: what the method needs, 160, or 3,072 to weave."""
     temperature: float = 0.0
     seed: int | None = None
+    scouts: int = 0
+    """Serial searches that run beside this one, in the same `window`; the first answer that holds when it is checked ends all."""
+    scout_temperature: float = 1.0
+    """Of the scouts, which at 0 would all be the same. As high as the model needs to explore: 1 where it was shown free widths, 2 for the default model."""
     tree_tokens: int | None = None
     seconds: float | None = None
     logprobs: bool = False
@@ -111,6 +115,12 @@ class Setup:
             raise ConfigError(f"`temperature` must not be negative, got {self.temperature}")
         if not math.isfinite(self.temperature):
             raise ConfigError(f"`temperature` must be a number from 0 on, got {self.temperature}")
+        if self.scouts < 0:
+            raise ConfigError(f"`scouts` must not be negative, got {self.scouts}; 0 for none")
+        if self.scouts and not 0 < self.scout_temperature < math.inf:
+            raise ConfigError(
+                f"`scout_temperature` must be a number above 0, got {self.scout_temperature}: greedy scouts are all the same"
+            )
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"`seconds` must be positive and finite, got {self.seconds}; None for no limit")
 
@@ -132,6 +142,17 @@ class Setup:
         return self.window if self.window is not None else _WINDOWS[self.method]
 
     @property
+    def label(self) -> str:
+        """What tables call this search: "fork (first)", "fork (first), 8 scouts" …"""
+        return label(self.method, self.join) + (f", {self.scouts} scout{'s' * (self.scouts != 1)}" if self.scouts else "")
+
+    @property
+    def scout(self) -> Setup:
+        """How one scout searches: as widely as the model likes where this search is asked so, else as a serial search is by default."""
+        beam = notation.FREE if self.effective_beam == notation.FREE else None
+        return replace(self, method="serial", beam=beam, child_beam=None, temperature=self.scout_temperature, scouts=0)
+
+    @property
     def free(self) -> bool:
         """Whether the model is asked to choose a width itself."""
         return notation.FREE in (
@@ -142,9 +163,9 @@ class Setup:
     def threads(self) -> int:
         """About how many threads a run decodes at once, to size an engine by."""
         if self.method == "serial":
-            return 1
+            return 1 + self.scouts
         nested = self.method == "fork" and self.depth > 1 and self.effective_child_beam == notation.FREE
-        return (self.effective_beam or BEAMS[self.method]) * (_NESTED if nested else 1)
+        return (self.effective_beam or BEAMS[self.method]) * (_NESTED if nested else 1) + self.scouts
 
     def prompt(self, problem: Problem) -> tuple[int, ...]:
         if self.method == "serial":
@@ -161,6 +182,10 @@ class Setup:
         depth = min(self.depth, 1) if self.method == "weave" else self.depth  # no model was shown woven threads below threads
         return Limits(window=self.effective_window, max_depth=depth, tree_tokens=self.tree_tokens, seconds=self.seconds)
 
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(max_tokens=self.effective_window, temperature=self.temperature, seed=self.seed, logprobs=self.logprobs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -175,10 +200,8 @@ class Attempt:
     """Why the path that the model claimed does not solve the problem; None when it does, or when it claimed nothing."""
     explored: int
     """Operations whose result the model wrote while searching, in all threads."""
-
-    @property
-    def label(self) -> str:
-        return label(_METHOD_OF[self.tree.protocol], self.tree.join)
+    label: str
+    """`Setup.label` of the search."""
 
     @property
     def correct(self) -> bool:
@@ -194,23 +217,52 @@ async def attempt(
     engine: Engine, problem: Problem, setup: Setup, *, session: str = "", observer: Observer | None = None
 ) -> Attempt:
     """Run `problem` on `engine`, which must serve a model that knows `notation`. Never raises for anything the model writes."""
-    sampling = Sampling(max_tokens=setup.effective_window, temperature=setup.temperature, seed=setup.seed, logprobs=setup.logprobs)
+    session = session or problem.key
+    if setup.scouts:
+        runners = [_runner(engine, problem, setup), *[_runner(engine, problem, setup.scout)] * setup.scouts]
+        tree = await race(
+            runners,
+            succeeded=lambda thread: (
+                (claim := _claim(thread)) is not None and verify(problem.numbers, problem.target, claim) is None
+            ),
+            tree_tokens=setup.tree_tokens,
+            seconds=setup.seconds,
+            session=session,
+            observer=observer,
+        )
+        return read_attempt(problem, tree, label=setup.label)
     tree = await run_tree(
         engine,
         setup.protocol,
         setup.prompt(problem),
-        sampling=sampling,
+        sampling=setup.sampling,
         limits=setup.limits,
         join=setup.join,
-        session=session or problem.key,
+        session=session,
         observer=observer,
     )
-    return read_attempt(problem, tree)
+    return read_attempt(problem, tree, label=setup.label)
 
 
-def read_attempt(problem: Problem, tree: RunTree) -> Attempt:
-    """Verify what the root thread claims. Only its own final words count, not a child's."""
-    path = notation.read_path(tree.root.last_words) if tree.root.status == "finished" else None
+def _runner(engine: Engine, problem: Problem, setup: Setup) -> Runner:
+    return Runner(
+        engine=engine,
+        protocol=setup.protocol,
+        prompt=setup.prompt(problem),
+        sampling=setup.sampling,
+        limits=setup.limits,
+        join=setup.join,
+    )
+
+
+def _claim(thread: Thread) -> Sequence[Operation] | None:
+    """The path that a thread's last words claim; None where it makes no claim or did not come to its end."""
+    return notation.read_path(thread.last_words) if thread.status == "finished" else None
+
+
+def read_attempt(problem: Problem, tree: RunTree, *, label: str) -> Attempt:
+    """Verify what the run claims. Only the final words of the thread that speaks for it count, not a child's."""
+    path = _claim(tree.speaker)
     flaw = verify(problem.numbers, problem.target, path) if path is not None else None
     return Attempt(
         problem=problem,
@@ -219,4 +271,5 @@ def read_attempt(problem: Problem, tree: RunTree) -> Attempt:
         answer=expression(problem.numbers, path) if path is not None and flaw is None else None,
         flaw=flaw,
         explored=sum(notation.explored(segment.token_ids) for t in tree.threads for segment in t.segments if segment.sampled),
+        label=label,
     )

@@ -53,7 +53,7 @@ async def watch(host: Host, problem: Problem, setup: Setup, console: Console) ->
 def verdict(attempted: Attempt, setup: Setup) -> str:
     """The expression, or why there is none and what to change, and what it took."""
     account = attempted.ledger
-    cost = f"{account.children + 1} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
+    cost = f"{attempted.tree.num_threads} threads, {account.work:,} tokens sampled, {account.span:,} on the critical path, {account.wall_seconds:.2f} s"
     if attempted.error:
         return f"[bold red]the engine failed[/], so nothing is known: {escape(attempted.error)}\n{cost}"
     if attempted.answer:
@@ -62,7 +62,7 @@ def verdict(attempted: Attempt, setup: Setup) -> str:
         reason = "it ran out of time"
     elif attempted.flaw:
         reason = f"the solution that the model claimed is none: {escape(attempted.flaw)}"
-    elif attempted.tree.root.status == "cut":
+    elif attempted.tree.speaker.status == "cut":
         numbers = len(attempted.problem.numbers)
         reason = f"it ran out of tokens: a larger --window or --tree-tokens gives it more{free_widths(setup, numbers=numbers)}"
     else:

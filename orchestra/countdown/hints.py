@@ -11,9 +11,10 @@ _MOST_NUMBERS = 4
 
 def limited(attempted: Attempt, setup: Setup) -> list[str]:
     """What kept children from searching as they wanted to, and what to change, a line each."""
-    lines, children, numbers = [], attempted.tree.threads[1:], len(attempted.problem.numbers)
-    deepest = setup.limits.max_depth
-    if deep := sum(child.status == "refused" and child.depth > deepest for child in children):
+    lines, numbers = list[str](), len(attempted.problem.numbers)
+    top, deepest = int(attempted.tree.silent_root), setup.limits.max_depth
+    children = [thread for thread in attempted.tree.threads if thread.depth > top]
+    if deep := sum(child.status == "refused" and child.depth > top + deepest for child in children):
         # No model was shown woven threads below threads.
         change = "" if setup.method == "weave" and deepest else f": --depth {deepest + 1} lets them run"
         lines.append(f"{deep} of {_threads(len(children))} were refused, since they may be nested {deepest} deep{change}")

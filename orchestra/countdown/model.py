@@ -36,6 +36,12 @@ class ModelCard:
 
     def check(self, folder: Path, setup: Setup) -> None:
         """Raises `ConfigError` for a search that the model of `folder` was never shown."""
+        if setup.scouts and "serial" not in self.methods:
+            raise ConfigError(
+                f"{folder} knows {' and '.join(self.methods)}, and scouts search serially: leave `--scouts` out, or give the `--model` of one that does"
+            )
+        if setup.scouts:
+            self.check(folder, setup.scout)
         method = setup.method
         if method not in self.methods:
             raise ConfigError(f"{folder} knows {' and '.join(self.methods)}, not {method}: {_TRAINED[method]}")

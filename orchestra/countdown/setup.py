@@ -86,6 +86,8 @@ def setup_from(args: argparse.Namespace) -> Setup:
         window=args.window,
         temperature=args.temperature,
         seed=args.sampling_seed,
+        scouts=args.scouts,
+        scout_temperature=args.scout_temperature,
         tree_tokens=args.tree_tokens,
         seconds=args.seconds,
     )

@@ -47,6 +47,8 @@ class CountdownState:
 
 def check_needs(needs: Needs, setup: Setup) -> None:
     """Raises `ConfigError` for a policy that Countdown traces cannot serve, before anything is started for it."""
+    if setup.scouts:
+        raise ConfigError(_NO_SCOUTS)
     if needs.probes:
         raise ConfigError(_NO_PROBES)
     if needs.purposes:
@@ -55,6 +57,9 @@ def check_needs(needs: Needs, setup: Setup) -> None:
         raise ConfigError(_NO_BRANCHES)
 
 
+_NO_SCOUTS = (
+    "a policy launches searches itself and compares their claims, which scouts would check: leave out `scouts`, or the policy"
+)
 _NO_PROBES = "a Countdown trace cannot be made to answer early: the model was never trained to; use a policy without probes"
 _NO_REVISIONS = "the Countdown model cannot read other traces' attempts: use a policy that launches fresh traces or branches"
 _NO_BRANCHES = 'only serial Countdown traces can be branched: use `Setup(method="serial")`, `--method serial`'
@@ -116,7 +121,7 @@ class CountdownSource:
     def attempt(self, trace: LiveTrace) -> Attempt:
         """A fresh trace that has ended, as an attempt, with its run tree."""
         assert trace.tree is not None, f"trace {trace.id} has not been run"
-        return read_attempt(self.problem, trace.tree)
+        return read_attempt(self.problem, trace.tree, label=self.setup.label)
 
     def _check(self, trace: LiveTrace) -> None:
         if not isinstance(trace.start, Fresh | Branch):

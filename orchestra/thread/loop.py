@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..engine import Completion, Engine, Request, Sampling, Scores
 from ..errors import EngineError, first_cause
@@ -61,12 +61,20 @@ async def run_tree(
         session=session, protocol=protocol.name, join=join, root=Thread("0", traceparent=traceparent), started=engine.now()
     )
     tree.root.inject(prompt)
-    run = _Run(engine, protocol, tree, sampling, limits, observer)
+    run = Run(
+        engine, protocol, sampling=sampling, limits=limits, join=join, session=session, depth=tree.root.depth, observer=observer
+    )
     if on_start:
         on_start(tree)
+    await to_its_end(tree, run.thread(tree.root), engine=engine, seconds=limits.seconds)
+    return tree
+
+
+async def to_its_end(tree: RunTree, work: Awaitable[None], *, engine: Engine, seconds: float | None) -> None:
+    """Await `work`, for so many seconds at most, and close `tree`, whatever becomes of it."""
     try:
-        async with asyncio.timeout(limits.seconds) as deadline:
-            await run.thread(tree.root)
+        async with asyncio.timeout(seconds) as deadline:
+            await work
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -75,27 +83,65 @@ async def run_tree(
         raise first_cause(group) from group
     finally:
         tree.finished = engine.now()
-    return tree
 
 
-class _Run:
-    """One run in progress: the tree and what its threads share."""
+async def run_children(
+    fork: Fork,
+    run: Callable[[Thread], Coroutine[Any, Any, None]],
+    *,
+    succeeded: Callable[[Thread], bool],
+    cancelled: Callable[[Thread], None],
+) -> None:
+    """Run all children that no limit has refused; in a "first" join the first that has succeeded ends the others.
+
+    Nothing runs afterwards, also when this is cancelled. `cancelled` gets the children that were before their task took its first step.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = {group.create_task(run(child), name=child.id): child for child in fork.children if child.status == "running"}
+            pending = set(tasks)
+            while pending:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                if fork.join == "first" and (winners := [c for t, c in tasks.items() if t in done and succeeded(c)]):
+                    fork.winner = min(winners, key=lambda child: child.finished or 0.0)
+                    for task in pending:
+                        task.cancel()
+                    return
+    finally:
+        for child in fork.children:
+            if child.status == "running":
+                cancelled(child)
+
+
+class Run:
+    """Threads of one protocol on one engine, in a run that may have others beside them.
+
+    Args:
+        depth: of the thread that they begin with; `limits` count from there.
+        budget: where others draw on it, too; by default one of their own.
+    """
 
     def __init__(
         self,
         engine: Engine,
         protocol: ThreadProtocol,
-        tree: RunTree,
+        *,
         sampling: Sampling,
         limits: Limits,
+        join: Join,
+        session: str,
+        depth: int,
+        budget: TokenBudget | None = None,
         observer: Observer | None,
     ) -> None:
         self._engine = engine
         self._protocol = protocol
-        self._tree = tree
         self._sampling = dataclasses.replace(sampling, stop_token_ids=protocol.stop_token_ids)
         self._limits = limits
-        self._budget = TokenBudget(limits.tree_tokens)
+        self._join = join
+        self._session = session
+        self._deepest = depth + limits.max_depth
+        self._budget = budget or TokenBudget(limits.tree_tokens)
         self._observer = observer
         context = engine.capabilities.context
         self._window = min(limits.window, context) if context else limits.window
@@ -110,7 +156,8 @@ class _Run:
             self._end(thread, "cancelled")
             raise
         except Exception as error:  # the thread's boundary: a bug elsewhere is raised, but leaves no thread without an end
-            self._end(thread, "failed", repr(error))
+            if thread.status == "running":  # else an observer has failed of its end
+                self._end(thread, "failed", repr(error))
             raise
 
     async def _decode(self, thread: Thread) -> None:
@@ -159,7 +206,7 @@ class _Run:
         request = Request(
             prompt=list(thread.context),
             sampling=dataclasses.replace(self._sampling, max_tokens=granted, seed=self._seed(thread)),
-            session=self._tree.session,
+            session=self._session,
             # A resumed parent is on the critical path of everything below it: ahead of fresh children.
             priority=thread.depth,
             traceparent=thread.traceparent,
@@ -179,14 +226,14 @@ class _Run:
         """A seed for each request of each thread: siblings with one seed would draw alike."""
         if self._sampling.seed is None:
             return None
-        return zlib.crc32(f"{self._sampling.seed}/{self._tree.session}/{thread.id}/{len(thread.items)}".encode())
+        return zlib.crc32(f"{self._sampling.seed}/{self._session}/{thread.id}/{len(thread.items)}".encode())
 
     async def _fork(self, thread: Thread, prompts: Sequence[Sequence[int]], refusal: str | None) -> None:
         """Start a child for each prompt, wait as the join policy says, and splice what they return into `thread`."""
-        fork = Fork(children=[], join=self._tree.join, started=self._engine.now())
+        fork = Fork(children=[], join=self._join, started=self._engine.now())
         thread.items.append(fork)
         siblings = sum(len(earlier.children) for earlier in thread.forks)
-        if thread.depth >= self._limits.max_depth:
+        if thread.depth >= self._deepest:
             refusal = refusal or f"threads may be nested {self._limits.max_depth} deep"
         for index, prompt in enumerate(prompts):
             child = Thread(f"{thread.id}.{siblings + index}", thread.depth + 1, traceparent=thread.traceparent)
@@ -194,34 +241,13 @@ class _Run:
             fork.children.append(child)
             if refusal or index >= self._limits.max_children:
                 self._end(child, "refused", refusal or f"a fork may have {self._limits.max_children} children")
-        await self._run_children(fork)
+        await run_children(
+            fork, self.thread, succeeded=self._protocol.succeeded, cancelled=lambda child: self._end(child, "cancelled")
+        )
         fork.finished = self._engine.now()
         splice = self._protocol.join(thread, fork.children)
         thread.inject(splice.token_ids, keep=splice.keep)
         self._tell("joined", thread)
-
-    async def _run_children(self, fork: Fork) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = {
-                    group.create_task(self.thread(child), name=child.id): child
-                    for child in fork.children
-                    if child.status == "running"
-                }
-                pending = set(tasks)
-                while pending:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    if fork.join == "first" and (
-                        winners := [c for t, c in tasks.items() if t in done and self._protocol.succeeded(c)]
-                    ):
-                        fork.winner = min(winners, key=lambda child: child.finished or 0.0)
-                        for task in pending:
-                            task.cancel()
-                        return
-        finally:
-            for child in fork.children:
-                if child.status == "running":  # cancelled before its task took its first step
-                    self._end(child, "cancelled")
 
     def _end(self, thread: Thread, status: Status, error: str | None = None) -> None:
         thread.end(status, at=self._engine.now(), error=error)

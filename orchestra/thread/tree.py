@@ -154,6 +154,24 @@ class RunTree:
         return list(self.root.walk())
 
     @property
+    def silent_root(self) -> bool:
+        """Whether the root only holds others together, as in a race: it was asked for nothing."""
+        return not any(segment.token_ids for segment in self.root.segments) and any(fork.children for fork in self.root.forks)
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that were started, without a silent root."""
+        return sum(thread.status != "refused" for thread in self.threads) - self.silent_root
+
+    @property
+    def speaker(self) -> Thread:
+        """Whose last words are the run's answer: the root, or, where that is silent, the winner; without one the first child."""
+        if not self.silent_root:
+            return self.root
+        fork = next(self.root.forks)
+        return fork.winner or fork.children[0]
+
+    @property
     def error(self) -> str | None:
         """The first engine failure anywhere in the tree. An errored run is never scored, right or wrong: scoring it only when it is right
         would make an outage look like skill."""

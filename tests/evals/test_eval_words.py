@@ -195,11 +195,11 @@ def test_the_list_describes_every_benchmark(capsys: pytest.CaptureFixture[str]) 
         (["tiny", "--budget", "tokens=9", "--tree-tokens", "8"], "--budget says tokens=9 and --tree-tokens 8"),
         (
             ["countdown", "--engine", "scripted", "--method", "fork", "--budget", "span=9"],
-            "a forked search has no limit on its span",
+            "a search of several threads has no limit on its span",
         ),
         (
             ["countdown", "--engine", "scripted", "--method", "fork", "--policy", "short_m:n=2,m=1", "--budget", "span=9"],
-            "a forked search has no limit on its span",
+            "a search of several threads has no limit on its span",
         ),
         (["tiny", "--engine", "recorded:made", "--method", "plan", "--tools", "no_such_module"], "no_such_module"),
         (["countdown", "--engine", "scripted", "--policy", "dynasor:n=2"], "cannot be made to answer early"),

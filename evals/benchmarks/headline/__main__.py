@@ -55,7 +55,13 @@ def parser() -> argparse.ArgumentParser:
     add("--five-model", type=Path, help="of five numbers, both ways, as wide as it likes (default: the two policies)")
     add("--serial-beam", type=int, default=0, help="0: as the model likes")
     add("--wide-beam", type=int, help="of serial search in its whole context (default: as --serial-beam)")
-    add("--fork-beam", type=int, nargs="+", default=[0], help="the first is the operating point, the others are measured beside it")
+    add(
+        "--fork-beam",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="the first is the operating point, the others are measured beside it, the last one several times",
+    )
     add("--child-beam", type=int, nargs="+", default=[0], help="one for each --fork-beam, or one for all")
     add("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     add("--repeat", action="store_true", help="measure parts again whose files exist")
@@ -73,7 +79,10 @@ def parser() -> argparse.ArgumentParser:
     add("--temperatures", type=float, nargs="+", default=[0.6, 1.0, 1.4, 2.0])
     add("--again", type=float, default=1.0, metavar="TEMPERATURE", help="of second and later tries")
     add("--serial-tries", type=int, default=4, help="most of them in the whole context, until one is right")
-    add("--fork-tries", type=int, default=2)
+    add("--fork-tries", type=int, default=4, help="of the last --fork-beam")
+    add("--fork-temperature", type=float, default=0.5, help="of these tries")
+    add("--scouts", type=int, default=8, help="serial searches beside a fork in the race")
+    add("--scout-temperature", type=float, default=1.0)
     add("--five", type=int, default=100, help="problems of five numbers")
     add("--five-window", type=int, help="for five numbers, and twice as many tokens (default: as for four)")
     add("--alone", type=int, default=40, help="problems of a round that run one at a time")
@@ -106,6 +115,9 @@ def plan_of(args: argparse.Namespace) -> Plan:
         again=args.again,
         serial_tries=args.serial_tries,
         fork_tries=args.fork_tries,
+        fork_temperature=args.fork_temperature,
+        scouts=args.scouts,
+        scout_temperature=args.scout_temperature,
         five=args.five,
         five_window=args.five_window,
         alone=args.alone,

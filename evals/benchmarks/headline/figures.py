@@ -25,6 +25,8 @@ Shares = Callable[[Point, int], list[float]]
 BUDGETS = (1500, 3000, 5000)
 """Tokens a problem at which serial tries and forking are compared."""
 FORK_TRIES = "fork-tries"
+RACE = "race"
+"""A point and a contender: the fork beside serial searches, until one answer holds when it is checked."""
 _RESAMPLES = 100
 """Of a problem's majority: what they leave to chance is small beside how problems differ."""
 GOAL = 0.94
@@ -155,6 +157,7 @@ def at_window(points: Mapping[str, Point]) -> Section:
         ("serial", "serial-window"),
         ("fork, join all", "fork-all"),
         ("fork, join first", "fork-first"),
+        ("race: fork, join first, beside scouts", RACE),
         ("serial before RL", "start-serial"),
         ("fork, join all, before RL", "start-fork-all"),
         ("fork, join first, before RL", "start-fork-first"),

@@ -71,7 +71,7 @@ class Tried:
         """The `number`-th try to begin. Raises `EngineError` for one that the engine failed."""
         if done.error is not None:
             raise EngineError(f"a try at {done.problem.key} failed, which says nothing about the answer: {done.error}")
-        path = notation.read_path(done.tree.root.last_words) if done.tree.root.status == "finished" else None
+        path = notation.read_path(done.tree.speaker.last_words) if done.tree.speaker.status == "finished" else None
         self._tries[number] = _Try(
             claim=None if path is None else canonical(done.problem.numbers, done.problem.target, path),
             right=done.correct,
@@ -191,8 +191,8 @@ def described(setup: Setup) -> dict[str, Any]:
         "window": setup.effective_window,
         "temperature": setup.temperature,
     }
-    return (
-        shown
-        if setup.method == "serial"
-        else shown | {"child_beam": setup.effective_child_beam, "join": setup.join, "depth": setup.depth}
-    )
+    if setup.method != "serial":
+        shown |= {"child_beam": setup.effective_child_beam, "join": setup.join, "depth": setup.depth}
+    if setup.scouts:
+        shown |= {"scouts": setup.scouts, "scout_temperature": setup.scout_temperature}
+    return shown

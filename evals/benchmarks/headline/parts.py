@@ -5,7 +5,8 @@ window   validation problems: the serial policy in its whole context, from which
          not those by which training chose its checkpoints
 serial   in the window, in its whole context, and again where the first try fails
 samples  tries within the window at the best temperature, as many as the largest budget holds
-fork     in the window, joining all and the first, by its dials, and several tries; all of it on validation problems too, which choose
+fork     in the window, joining all and the first, by its dials, and several tries; all of it on validation problems too, which choose;
+         and a race, which the first answer that holds when it is checked wins: fork, join first, beside serial searches by the same model
 start    the model that RL began with, both ways, where there is one
 five     a first look at problems of five numbers, by a model of their own where there is one
 clock    wall clock, one problem at a time up to 256 at once, against the serial search that is as accurate
@@ -30,7 +31,7 @@ from orchestra.thread import Join
 from . import window as windows
 from .choice import VALIDATION
 from .clock import Contender, race, repeated
-from .figures import BUDGETS, FORK_TRIES, Tries, as_good_as, at_n, first_try, sequences
+from .figures import BUDGETS, FORK_TRIES, RACE, Tries, as_good_as, at_n, first_try, sequences
 from .measure import Problems, measured
 from .models import Models
 from .plan import Plan
@@ -141,8 +142,9 @@ class Measuring:
                     name = f"{prefix}fork-{join}" + ("" if not place else f"-{dial[0]}x{dial[1]}")
                     await self._measure(name, "fork", problems, self._within(_forking(dial, join)))
             if self.plan.fork_tries > 1:
-                setup = replace(self._within(_forking(self.plan.dials[0], "first")), temperature=self.plan.again)
+                setup = replace(self._within(_forking(self.plan.dials[-1], "first")), temperature=self.plan.fork_temperature)
                 await self._measure(prefix + FORK_TRIES, "fork", problems, setup, tries=self.plan.fork_tries)
+        await self._measure(RACE, "fork", self._tested, self._race)
 
     async def _start(self) -> None:
         await self._measure("start-serial", "start", self._tested, self._within(self._serial_setup))
@@ -171,6 +173,7 @@ class Measuring:
         contenders = {"serial": Contender.of(searching, *serial)}
         for join in ("all", "first"):
             contenders[f"fork-{join}"] = Contender.of(fork, self._within(_forking(self.plan.dials[0], join)))
+        contenders[RACE] = Contender.of(fork, self._race)
         both = (searching, self._within(self._serial_setup)), (fork, self._within(_forking(self.plan.dials[-1], "first")))
         contenders["serial-then-fork"] = Contender(both)
         games, plan = self._tested.games, self.plan
@@ -220,6 +223,11 @@ class Measuring:
     @property
     def _serial_setup(self) -> Setup:
         return Setup(method="serial", beam=self.plan.serial_beam)
+
+    @property
+    def _race(self) -> Setup:
+        setup = self._within(_forking(self.plan.dials[0], "first"))
+        return replace(setup, scouts=self.plan.scouts, scout_temperature=self.plan.scout_temperature)
 
     async def _wide(self, role: Role = "serial") -> Setup:
         return Setup(method="serial", beam=self.plan.wide_beam, window=await self.models.context(role))

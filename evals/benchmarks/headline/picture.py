@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...statistics import percentile
 from .chart import Axis, Series, axis_around, chart
-from .figures import Way, cons, first_try, forked, passed, points_of, sequences, several
+from .figures import RACE, Way, cons, first_try, forked, passed, points_of, sequences, several
 from .record import Point, Recording
 
 Cost = Literal["work", "span"]
@@ -17,12 +17,13 @@ _TITLES = {
     "work": ("Accuracy (%) against all sampled tokens a problem", "tokens a problem, logarithmic"),
     "span": ("Accuracy (%) against tokens on the critical path", "tokens on the critical path, logarithmic"),
 }
-_COLOURS = {"serial": 0, "cons": 9, "pass": 5, "fork-all": 1, "fork-first": 2, "dial": 3, "serial-then-fork": 3}
+_COLOURS = {"serial": 0, "cons": 9, "pass": 5, "fork-all": 1, "fork-first": 2, "dial": 3, "serial-then-fork": 3, RACE: 4}
 _CLOCKED = {
     "serial": "serial, whole context",
     "fork-all": "fork, join all",
     "fork-first": "fork, join first",
     "serial-then-fork": "serial, then fork",
+    RACE: "race of fork and scouts",
 }
 _LOWEST = 0.3
 """Windows in which fewer problems are solved are left out."""
@@ -60,6 +61,8 @@ def _accuracies(recording: Recording, cost: Cost, *, named: bool) -> Iterator[Se
     for way in forked(points):
         label = way.name.replace("fork-", "fork, join ", 1).replace("first-", "first, ")
         yield _single(way, cost, name(label), _COLOURS.get(way.name, _COLOURS["dial"]))
+    if (race := points.get(RACE)) is not None:
+        yield _single(first_try(race), cost, name(_CLOCKED[RACE]), _COLOURS[RACE])
 
 
 def _doubling(point: Point) -> list[int]:

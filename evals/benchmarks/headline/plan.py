@@ -6,7 +6,19 @@ from dataclasses import dataclass
 
 from orchestra.errors import ConfigError
 
-_COUNTS = ("limit", "validation", "swept", "serial_tries", "fork_tries", "five", "five_window", "alone", "rounds", "requests")
+_COUNTS = (
+    "limit",
+    "validation",
+    "swept",
+    "serial_tries",
+    "fork_tries",
+    "scouts",
+    "five",
+    "five_window",
+    "alone",
+    "rounds",
+    "requests",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +39,12 @@ class Plan:
     again: float = 1.0
     """Temperature of second and later tries: a greedy one would be the same again."""
     serial_tries: int = 4
-    fork_tries: int = 2
+    fork_tries: int = 4
+    fork_temperature: float = 0.5
+    """Of several tries of the last dial, which is to be the cheapest."""
+    scouts: int = 8
+    """Serial searches beside a fork in the race."""
+    scout_temperature: float = 1.0
     five: int = 100
     five_window: int | None = None
     """Of problems of five numbers, tried twice as wide, too; None: the window of four numbers."""
@@ -47,7 +64,9 @@ class Plan:
                 raise ConfigError(f"`{name}` must be at least 1, got {value}")
         if bad := [load for load in self.loads if load < 1]:
             raise ConfigError(f"`loads` are numbers of problems at once, got {bad[0]}")
-        if bad_temperatures := [value for value in (*self.temperatures, self.again) if value <= 0]:
+        if bad_temperatures := [
+            value for value in (*self.temperatures, self.again, self.fork_temperature, self.scout_temperature) if value <= 0
+        ]:
             raise ConfigError(
                 f"temperatures of several tries must be positive, got {bad_temperatures[0]}: greedy tries are all the same"
             )

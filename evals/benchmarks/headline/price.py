@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from .choice import Choices
-from .figures import GOAL, Section, Way, as_good_as, exact, first_try, forked, sequences
+from .figures import GOAL, RACE, Section, Way, as_good_as, exact, first_try, forked, sequences
 from .record import Point
 
 LEAST_WORK = "fork in the window, least work · "
@@ -32,6 +32,8 @@ def price_of_goal(points: Mapping[str, Point], choices: Choices) -> Section:
     if second is not None and second in ways and "serial-window" in points:
         both = _then(first_try(points["serial-window"]), ways[second])
         rows[f"serial, then fork if it fails, in the window · {choices.label(second)}"] = both.row()
+    if RACE in points:
+        rows["race of fork, join first, and scouts, in the window"] = first_try(points[RACE]).row()
     if serial := list(sequences(points)):
         wanted = {"serial, unlimited window": GOAL}
         if ways:

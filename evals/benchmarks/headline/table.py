@@ -21,7 +21,7 @@ from ...statistics import Mean
 from .aims import Unit, aims_table, with_error
 from .breakdown import five_points
 from .clock_figures import load_that_stops_paying
-from .figures import Section
+from .figures import RACE, Section
 from .matched import OVER, SHORT
 from .picture import accuracy_picture, clock_picture
 from .record import Recording, by_seed, device, read
@@ -110,7 +110,7 @@ def _shown(found: Mean, column: str) -> str:
 
 def _stops(recordings: Sequence[Recording]) -> str:
     lines = []
-    for name in ("fork-first", "fork-all", "serial-then-fork"):
+    for name in ("fork-first", "fork-all", "serial-then-fork", RACE):
         loads = [load_that_stops_paying(recording.timed, name) for recording in recordings if recording.timed]
         most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
         shown = ", ".join(f"from {load} at once on" if load else f"at no load up to {most} for good" for load in loads)
