@@ -9,7 +9,7 @@ fills one core) with `--gpu-memory 0.1`; `samples` and `fork` can be divided fur
 
     headline … --parts window
     headline … --parts samples --shard 0/2 &  headline … --parts samples --shard 1/2 &
-    headline … --parts fork &  headline … --parts serial start five &  wait
+    headline … --parts fork race &  headline … --parts serial start five &  wait
     headline … --parts clock
 
 The policies know three and four numbers. A model for five (`countdown_demos --size 5 --window 160`, then `sft`) is measured in its own window

@@ -6,7 +6,7 @@ window   validation problems: the serial policy in its whole context, from which
 serial   in the window, in its whole context, and again where the first try fails
 samples  tries within the window at the best temperature, as many as the largest budget holds
 fork     in the window, joining all and the first, by its dials, and several tries; all of it on validation problems too, which choose;
-         and a race, which the first answer that holds when it is checked wins: fork, join first, beside serial searches by the same model
+race     fork, join first, beside serial searches by the same model; the first answer that holds when it is checked ends it
 start    the model that RL began with, both ways, where there is one
 five     a first look at problems of five numbers, by a model of their own where there is one
 clock    wall clock, one problem at a time up to 256 at once, against the serial search that is as accurate
@@ -37,7 +37,7 @@ from .models import Models
 from .plan import Plan
 from .record import Point, Recording, Role, Timed
 
-PARTS = ("window", "serial", "samples", "fork", "start", "five", "clock")
+PARTS = ("window", "serial", "samples", "fork", "race", "start", "five", "clock")
 _VALIDATION_SEED = 1
 """Training chooses its checkpoints by the list of seed 0, on which they do better than they are."""
 _MOST_TRIES = 128
@@ -85,6 +85,7 @@ class Measuring:
             "serial": self._serial,
             "samples": self._samples,
             "fork": self._fork,
+            "race": self._race,
             "start": self._start,
             "five": self._five,
             "clock": self._clock,
@@ -144,7 +145,9 @@ class Measuring:
             if self.plan.fork_tries > 1:
                 setup = replace(self._within(_forking(self.plan.dials[-1], "first")), temperature=self.plan.fork_temperature)
                 await self._measure(prefix + FORK_TRIES, "fork", problems, setup, tries=self.plan.fork_tries)
-        await self._measure(RACE, "fork", self._tested, self._race)
+
+    async def _race(self) -> None:
+        await self._measure(RACE, "fork", self._tested, self._racing)
 
     async def _start(self) -> None:
         await self._measure("start-serial", "start", self._tested, self._within(self._serial_setup))
@@ -173,7 +176,7 @@ class Measuring:
         contenders = {"serial": Contender.of(searching, *serial)}
         for join in ("all", "first"):
             contenders[f"fork-{join}"] = Contender.of(fork, self._within(_forking(self.plan.dials[0], join)))
-        contenders[RACE] = Contender.of(fork, self._race)
+        contenders[RACE] = Contender.of(fork, self._racing)
         both = (searching, self._within(self._serial_setup)), (fork, self._within(_forking(self.plan.dials[-1], "first")))
         contenders["serial-then-fork"] = Contender(both)
         games, plan = self._tested.games, self.plan
@@ -225,7 +228,7 @@ class Measuring:
         return Setup(method="serial", beam=self.plan.serial_beam)
 
     @property
-    def _race(self) -> Setup:
+    def _racing(self) -> Setup:
         setup = self._within(_forking(self.plan.dials[0], "first"))
         return replace(setup, scouts=self.plan.scouts, scout_temperature=self.plan.scout_temperature)
 
@@ -234,7 +237,7 @@ class Measuring:
 
     def _first(self, part: str) -> Role:
         """Whose engine a part opens first."""
-        roles: dict[str, Role] = {"fork": "fork", "start": "start", "five": self._roles_of_five[0]}
+        roles: dict[str, Role] = {"fork": "fork", "race": "fork", "start": "start", "five": self._roles_of_five[0]}
         return roles.get(part, "serial")
 
     @property
