@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 from ..engine import Engine, Sampling
@@ -222,9 +223,7 @@ async def attempt(
         runners = [_runner(engine, problem, setup), *[_runner(engine, problem, setup.scout)] * setup.scouts]
         tree = await race(
             runners,
-            succeeded=lambda thread: (
-                (claim := _claim(thread)) is not None and verify(problem.numbers, problem.target, claim) is None
-            ),
+            succeeded=partial(_solves, problem),
             tree_tokens=setup.tree_tokens,
             seconds=setup.seconds,
             session=session,
@@ -258,6 +257,11 @@ def _runner(engine: Engine, problem: Problem, setup: Setup) -> Runner:
 def _claim(thread: Thread) -> Sequence[Operation] | None:
     """The path that a thread's last words claim; None where it makes no claim or did not come to its end."""
     return notation.read_path(thread.last_words) if thread.status == "finished" else None
+
+
+def _solves(problem: Problem, thread: Thread) -> bool:
+    path = _claim(thread)
+    return path is not None and verify(problem.numbers, problem.target, path) is None
 
 
 def read_attempt(problem: Problem, tree: RunTree, *, label: str) -> Attempt:
