@@ -160,11 +160,13 @@ def joined(recordings: Sequence[Recording]) -> Recording:
         for point in recording.points:
             shards.setdefault(point.name, []).append(point)
     devices = dict.fromkeys(device(recording.origin) for recording in recordings)
+    dates, commits = (dict.fromkeys(recording.origin.get(what) for recording in recordings) for what in ("date", "commit"))
+    several = {what: " / ".join(filter(None, found)) for what, found in (("date", dates), ("commit", commits)) if len(found) > 1}
     return first.model_copy(
         update={
             "models": models,
             "engine": " / ".join(dict.fromkeys(recording.engine for recording in recordings)),
-            "origin": first.origin | ({"machine": {"gpu": " / ".join(devices)}} if len(devices) > 1 else {}),
+            "origin": first.origin | several | ({"machine": {"gpu": " / ".join(devices)}} if len(devices) > 1 else {}),
             "points": [_whole(parts) for parts in shards.values()],
             "timed": [timed for recording in recordings for timed in recording.timed],
         }
