@@ -53,7 +53,6 @@ def add_scouts(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--scout-temperature",
         type=float,
-        default=1.0,
         metavar="T",
-        help="of the scouts (default: 1; the default model hardly explores below 2)",
+        help="of the scouts (default: 1 with --beam 0, else 2: models of fixed widths hardly explore below that)",
     )

@@ -69,10 +69,13 @@ def settings_of(host: Host, setup: Setup, *, policy: str | None = None, caps: Ca
     What came later is left out where it is the default, so that runs from before are resumed by the command that began them: `depth`, since no
     model of theirs was shown how a child forks, and scouts.
     """
-    apart = {"method", "tree_tokens", "seconds"} | ({"depth"} if setup.depth == Setup().depth else set())
-    apart |= set() if setup.scouts else {"scouts", "scout_temperature"}
+    apart = {"method", "tree_tokens", "seconds", "scouts", "scout_temperature"} | (
+        {"depth"} if setup.depth == Setup().depth else set()
+    )
+    scouts = {"scouts": setup.scouts, "scout_temperature": setup.scout.temperature} if setup.scouts else {}
     return {
         **{name: value for name, value in asdict(setup).items() if name not in apart},
+        **scouts,
         "search": setup.method,
         "beam": setup.effective_beam,
         "child_beam": setup.effective_child_beam,

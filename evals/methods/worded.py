@@ -69,8 +69,9 @@ def worded_way(args: argparse.Namespace, benchmark: Benchmark) -> Way:
         raise ConfigError("--tools are for `--method plan`")
     if args.join != "all":
         raise ConfigError("--join is for `--method fork` and `--method weave`")
-    if args.beam is not None:
-        raise ConfigError("--beam is for Countdown's own model")
+    for option, given in (("--beam", args.beam is not None), ("--scouts", args.scouts)):
+        if given:
+            raise ConfigError(f"{option} is for Countdown's own model")
     one = read_policy("self_consistency:n=1")
     decoding = _decoding(args, caps, plans=(policy or one).most if planned else 0, alone=policy is None)
     # The agent keeps to a budget by itself.

@@ -92,8 +92,9 @@ class Setup:
     seed: int | None = None
     scouts: int = 0
     """Serial searches that run beside this one, in the same `window`; the first answer that holds when it is checked ends all."""
-    scout_temperature: float = 1.0
-    """Of the scouts, which at 0 would all be the same. As high as the model needs to explore: 1 where it was shown free widths, 2 for the default model."""
+    scout_temperature: float | None = None
+    """Of the scouts, which at 0 would all be the same. None: 1 where the model chooses widths, 2 where it does not, since a model that was shown one
+    search for each problem hardly explores below that."""
     tree_tokens: int | None = None
     seconds: float | None = None
     logprobs: bool = False
@@ -118,9 +119,11 @@ class Setup:
             raise ConfigError(f"`temperature` must be a number from 0 on, got {self.temperature}")
         if self.scouts < 0:
             raise ConfigError(f"`scouts` must not be negative, got {self.scouts}; 0 for none")
-        if self.scouts and not 0 < self.scout_temperature < math.inf:
+        if self.scout_temperature is not None and not self.scouts:
+            raise ConfigError("`scout_temperature` is for scouts: give `scouts`, too")
+        if self.scout_temperature is not None and not 0 < self.scout_temperature < math.inf:
             raise ConfigError(
-                f"`scout_temperature` must be a number above 0, got {self.scout_temperature}: greedy scouts are all the same"
+                f"`scout_temperature` must be a number above 0, got {self.scout_temperature}; at 0 all scouts would be the same"
             )
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise ConfigError(f"`seconds` must be positive and finite, got {self.seconds}; None for no limit")
@@ -150,8 +153,10 @@ class Setup:
     @property
     def scout(self) -> Setup:
         """How one scout searches: as widely as the model likes where this search is asked so, else as a serial search is by default."""
-        beam = notation.FREE if self.effective_beam == notation.FREE else None
-        return replace(self, method="serial", beam=beam, child_beam=None, temperature=self.scout_temperature, scouts=0)
+        free = self.effective_beam == notation.FREE
+        temperature = self.scout_temperature or (1.0 if free else 2.0)
+        beam = notation.FREE if free else None
+        return replace(self, method="serial", beam=beam, child_beam=None, temperature=temperature, scouts=0, scout_temperature=None)
 
     @property
     def free(self) -> bool:

@@ -40,8 +40,6 @@ class ModelCard:
             raise ConfigError(
                 f"{folder} knows {' and '.join(self.methods)}, and scouts search serially: leave `--scouts` out, or give the `--model` of one that does"
             )
-        if setup.scouts:
-            self.check(folder, setup.scout)
         method = setup.method
         if method not in self.methods:
             raise ConfigError(f"{folder} knows {' and '.join(self.methods)}, not {method}: {_TRAINED[method]}")
@@ -50,6 +48,8 @@ class ModelCard:
                 f"{folder} was not shown how to choose a width in `--method {method}`: leave `--beam` and `--child-beam` out, or give them from 1 on, or a model"
                 " whose rows have free widths: models/countdown-6m-nested, or your own (`python -m orchestra.training.countdown_demos --help`)"
             )
+        if setup.scouts:
+            self.check(folder, setup.scout)
 
 
 _TRAINED: dict[Method, str] = {

@@ -7,6 +7,7 @@ searches beside one that forks take the shortest way where it is short, and the 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -46,20 +47,25 @@ async def race(
 ) -> RunTree:
     """Run all of `runners` until one of them has succeeded or all have ended.
 
-    The tree's root says nothing: it forks into the runners, in their order, and joins the first to succeed (`RunTree.speaker`). So the account
-    holds for the whole race: work is everybody's, span the winner's, and what the others had sampled is wasted. Sampling that is seeded is
+    The tree's root says nothing: it forks into the runners, in their order, and joins the first to succeed (`RunTree.winner`). So the account
+    holds for the whole race: work is everybody's, span the winner's, and what cancelled runners had sampled is wasted. Sampling that is seeded is
     seeded for each thread. Ends otherwise as `run_tree` does.
 
     Args:
-        succeeded: whether a runner's thread that has ended gives what was wanted, such as an answer that holds when checked.
-        tree_tokens: that all runners together may sample.
+        succeeded: whether a runner's thread that has ended gives what was wanted, such as an answer that holds when checked. It is called on
+            the event loop, between tokens of the others.
+        tree_tokens: that all runners together may sample. Each request reserves as many as it may sample, in the order of the runners; those
+            for which none are left wait for what others have not used.
         seconds: wall clock of the whole race.
 
     Raises:
         ValueError: there is no runner, or a limit is not positive.
+        TypeError: `succeeded` is a coroutine function, whose result would always count as success.
     """
     if not runners:
         raise ValueError("a race needs at least one runner")
+    if inspect.iscoroutinefunction(succeeded):
+        raise TypeError("`succeeded` must be a plain function: what an async one returns is true before it has run")
     for name, value in (("tree_tokens", tree_tokens), ("seconds", seconds)):
         if value is not None and value <= 0:
             raise ValueError(f"`{name}` must be positive, got {value}")

@@ -164,12 +164,14 @@ class RunTree:
         return sum(thread.status != "refused" for thread in self.threads) - self.silent_root
 
     @property
+    def winner(self) -> Thread | None:
+        """Of a race, the runner that succeeded first; None where none did, and of other runs."""
+        return next(self.root.forks).winner if self.silent_root else None
+
+    @property
     def speaker(self) -> Thread:
-        """Whose last words are the run's answer: the root, or, where that is silent, the winner; without one the first child."""
-        if not self.silent_root:
-            return self.root
-        fork = next(self.root.forks)
-        return fork.winner or fork.children[0]
+        """Whose last words are the run's: the root, or, where that is silent, the winner; where nobody won, the first runner."""
+        return self.winner or (next(self.root.forks).children[0] if self.silent_root else self.root)
 
     @property
     def error(self) -> str | None:

@@ -146,7 +146,8 @@ def test_a_scout_searches_as_serial_searches_do_and_chooses_widths_where_the_sea
     narrow = Setup(beam=12, child_beam=6, window=100, tree_tokens=900, scouts=2, scout_temperature=2.0).scout
     assert (narrow.method, narrow.effective_beam, narrow.effective_window, narrow.temperature) == ("serial", 5, 100, 2.0)
     assert narrow.scouts == 0 and not narrow.free
-    assert Setup(beam=0, scouts=2).scout.free
+    assert Setup(beam=0, scouts=2).scout.free and Setup(beam=0, scouts=2).scout.temperature == 1.0
+    assert Setup(scouts=2).scout.temperature == 2.0, "a model of fixed widths needs more to explore"
     assert not Setup(child_beam=0, scouts=2).scout.free
 
 
@@ -154,7 +155,7 @@ def test_a_scout_searches_as_serial_searches_do_and_chooses_widths_where_the_sea
     ("options", "message"),
     [
         ({"scouts": -1}, "`scouts` must not be negative, got -1"),
-        ({"scouts": 1, "scout_temperature": 0.0}, "`scout_temperature` must be a number above 0, got 0.0: greedy scouts"),
+        ({"scouts": 1, "scout_temperature": 0.0}, "`scout_temperature` must be a number above 0, got 0.0; at 0 all scouts"),
         ({"scouts": 1, "scout_temperature": -1.0}, "`scout_temperature` must be a number above 0, got -1.0"),
         ({"scouts": 1, "scout_temperature": float("inf")}, "`scout_temperature` must be a number above 0, got inf"),
         ({"scouts": 1, "scout_temperature": float("nan")}, "`scout_temperature` must be a number above 0, got nan"),
@@ -165,8 +166,9 @@ def test_scouts_that_cannot_be_are_refused(options: dict[str, Any], message: str
         Setup(**options)
 
 
-def test_a_temperature_of_no_scouts_is_nobodys() -> None:
-    assert play(PROBLEM, Setup(scout_temperature=0.0))[1].correct
+def test_a_temperature_of_no_scouts_is_refused() -> None:
+    with pytest.raises(ConfigError, match="`scout_temperature` is for scouts"):
+        Setup(scout_temperature=1.0)
 
 
 def test_a_model_that_was_never_shown_serial_searches_has_no_scouts(tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_the_command_shows_a_race_and_its_verified_answer(tmp_path: Path, capsys
 
 def test_the_command_refuses_scouts_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TASK, "--scouts", "2", "--scout-temperature", "0"]) == 2
-    assert "greedy scouts are all the same" in capsys.readouterr().err
+    assert "at 0 all scouts would be the same" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*TASK, "--scouts", "-1"])
     assert "--scouts" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def statuses(tree: RunTree) -> list[str]:
 def test_the_fastest_success_ends_the_others_and_what_those_had_sampled_is_wasted() -> None:
     tree = run(field(scripted(finds(300), finds(100)), 2))
     account = ledger(tree)
-    assert tree.speaker.id == "0.2" and tree.speaker.last_words[-3:] == [GOAL, 41, END]
+    assert tree.winner is tree.speaker and tree.speaker.id == "0.2" and tree.speaker.last_words[-3:] == [GOAL, 41, END]
     assert statuses(tree) == ["cancelled", "cancelled", "finished"]
     assert account.wall_seconds == account.span == 100
     assert account.wasted == (7 + 3 * 93) + 100, "the forking runner's children are lost with it"
@@ -95,7 +95,7 @@ def test_a_runner_that_ends_without_success_does_not_end_the_race() -> None:
 def test_without_a_success_all_end_and_the_first_runner_speaks() -> None:
     tree = run(field(scripted(gives_up(20), gives_up(400)), 2)[1:])
     (fork,) = tree.root.forks
-    assert fork.winner is None and tree.speaker is fork.children[0]
+    assert fork.winner is tree.winner is None and tree.speaker is fork.children[0]
     assert tree.root.status == "finished" and statuses(tree) == ["finished"] * 2
     assert ledger(tree).wasted == 0 and ledger(tree).span == ledger(tree).wall_seconds == 400
 
@@ -129,6 +129,14 @@ def test_a_race_needs_a_runner_and_limits_that_let_it_run() -> None:
     for limit in ("tree_tokens", "seconds"):
         with pytest.raises(ValueError, match=f"`{limit}` must be positive, got 0"):
             run(field(scripted(), 0), **{limit: 0})
+
+
+def test_a_check_that_would_have_to_be_awaited_is_refused() -> None:
+    async def never(thread: Thread) -> bool:
+        return False
+
+    with pytest.raises(TypeError, match="must be a plain function"):
+        run_virtual(race(field(scripted(), 0), succeeded=never))
 
 
 def test_seeds_differ_between_runners_of_one_prompt_and_repeat_with_the_race() -> None:

@@ -110,11 +110,13 @@ def _shown(found: Mean, column: str) -> str:
 
 def _stops(recordings: Sequence[Recording]) -> str:
     lines = []
+    most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
     for name in ("fork-first", "fork-all", "serial-then-fork", RACE):
-        loads = [load_that_stops_paying(recording.timed, name) for recording in recordings if recording.timed]
-        most = max((timed.at_once for recording in recordings for timed in recording.timed), default=0)
-        shown = ", ".join(f"from {load} at once on" if load else f"at no load up to {most} for good" for load in loads)
-        lines.append(f"* {name.replace('-', ' ')}, slower than serial search at the median (one entry a seed): {shown}")
+        seeds = [recording.timed for recording in recordings if any(timed.name == name for timed in recording.timed)]
+        loads = [load_that_stops_paying(seed, name) for seed in seeds]
+        shown = ", ".join(f"from {load} at once on" if load else f"not at {most} at once" for load in loads)
+        if shown:
+            lines.append(f"* {name.replace('-', ' ')}, slower than serial search at the median (one entry a seed): {shown}")
     return "\n".join(lines) + "\n"
 
 
@@ -146,8 +148,8 @@ def provenance(recordings: Sequence[Recording]) -> str:
     origins = [recording.origin for recording in recordings]
     tokens = sum(sum(map(sum, point.work)) for recording in recordings for point in recording.points)
     return (
-        f"± is one standard error over {problems:,} held-out problems, paired for gaps; of a ratio of times, half its range over"
-        f" rounds. {shown} parameters; windows: {windows} tokens{_found_on(recordings)}."
+        f"± is one standard error over {problems:,} held-out problems, paired for gaps; a ratio of times is the median of those of its"
+        f" rounds, ± half their range. {shown} parameters; windows: {windows} tokens{_found_on(recordings)}."
         f" {_distinct(recording.engine for recording in recordings)} on {_distinct(device(origin) for origin in origins)},"
         f" {_distinct(origin.get('date') for origin in origins)}, commit {_distinct(origin.get('commit') for origin in origins)};"
         f" {tokens / 1e6:.1f}M tokens sampled."

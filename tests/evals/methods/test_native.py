@@ -35,7 +35,7 @@ def test_another_depth_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_runs_from_before_there_were_scouts_are_resumed_by_the_command_that_began_them(tmp_path: Path) -> None:
     assert main([*COMMAND, "--limit", "2", "--out", str(tmp_path)]) == 0
     assert not {"scouts", "scout_temperature"} & experiment(tmp_path).keys(), "as the folders of earlier versions"
-    assert main([*COMMAND, "--scouts", "0", "--scout-temperature", "2", "--out", str(tmp_path)]) == 0
+    assert main([*COMMAND, "--scouts", "0", "--out", str(tmp_path)]) == 0
     assert len(Run(tmp_path).rows) == 3
 
 
@@ -43,10 +43,10 @@ def test_scouts_make_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     scouted = [*COMMAND, "--scouts", "2", "--join", "first", "--out", str(tmp_path)]
     assert main(scouted) == 0
     began = experiment(tmp_path)
-    assert (began["method"], began["scouts"], began["scout_temperature"]) == ("fork (first), 2 scouts", 2, 1.0)
+    assert (began["method"], began["scouts"], began["scout_temperature"]) == ("fork (first), 2 scouts", 2, 2.0)
     assert all(row.correct for row in Run(tmp_path).rows)
-    assert main([*scouted, "--scout-temperature", "2"]) == 2
-    assert "scout_temperature: 1.0 → 2.0" in capsys.readouterr().err
+    assert main([*scouted, "--scout-temperature", "1.5"]) == 2
+    assert "scout_temperature: 2.0 → 1.5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_scouts_make_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         (["--policy", "self_consistency:n=2"], "leave out `scouts`, or the policy"),
         (["--method", "serial", "--budget", "span=90"], "no limit on its span"),
-        (["--scout-temperature", "0"], "greedy scouts are all the same"),
+        (["--scout-temperature", "0"], "at 0 all scouts would be the same"),
     ],
 )
 def test_what_scouts_cannot_go_with_is_refused(
