@@ -30,7 +30,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -70,23 +69,36 @@ def demonstrations(problem: Problem, rng: random.Random) -> Iterator[Demonstrati
 
 def free_demonstrations(problem: Problem, rng: random.Random, window: int | None = None) -> Iterator[Demonstration]:
     """As `demonstrations`, but the prompts leave widths and order to the model, and the searches draw them."""
-    far = len(problem.numbers) == five.SIZE
-    if far:
-        yield five.serial(problem, Exploring(rng).all)
-    else:
-        prompt = notation.serial_prompt(problem, beam=notation.FREE)
-        yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
+    if len(problem.numbers) == five.SIZE:
+        yield from _far_demonstrations(problem, rng, window)
+        return
+    prompt = notation.serial_prompt(problem, beam=notation.FREE)
+    yield Demonstration(prompt, search.serial(problem, beam=12, visits=Exploring(rng)).token_ids)
 
     prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
     wide = Exploring(rng, draws=2)
-    if far and (window is None or window < five.LEAST_WINDOW):
-        raise ConfigError(f"forks of {five.SIZE} numbers need a window of {five.LEAST_WINDOW} tokens at least, got {window}")
-    if window and (far or len(problem.numbers) == 4):
-        yield from _nested(problem, prompt, wide, window, rng)
+    if window and len(problem.numbers) == 4:
+        calls = search.fitting(search.calls(problem, beam=_WIDEST, visits=wide.all), window - len(prompt))
+        operations, looks = _narrowed(calls, rng), rng.randint(1, 3)
+        children = [nesting.child(problem, call, parent=prompt, window=window, looks=looks, visits=wide.all) for call in operations]
+        yield from _nested(prompt, operations, children, rng)
         return
     operations = search.calls(problem, beam=24, visits=wide)
     traces = [search.child(problem, call, beam=15, visits=wide) for call in operations]
     yield from _forked(problem, prompt, operations, traces, rng)
+
+
+def _far_demonstrations(problem: Problem, rng: random.Random, window: int | None) -> Iterator[Demonstration]:
+    """Those of five numbers, whose children always fork."""
+    yield five.serial(problem, Exploring(rng).all)
+
+    if window is None or window < five.LEAST_WINDOW:
+        raise ConfigError(f"forks of {five.SIZE} numbers need a window of {five.LEAST_WINDOW} tokens at least, got {window}")
+    prompt = notation.fork_prompt(problem, beam=notation.FREE, child_beam=notation.FREE)
+    order = Exploring(rng).all
+    operations = _narrowed(search.far_calls(problem, window - len(prompt), order), rng)
+    children = [five.child(problem, call, parent=prompt, window=window, visits=order) for call in operations]
+    yield from _nested(prompt, operations, children, rng)
 
 
 def _forked(
@@ -99,19 +111,15 @@ def _forked(
         yield Demonstration(notation.child_prompt(prompt, notation.call(operations[i])), traces[i].token_ids)
 
 
+def _narrowed(operations: list[Operation], rng: random.Random) -> list[Operation]:
+    """What a root calls of all that its window holds: now and then not all of it."""
+    return operations[: rng.randint(1, len(operations))] if rng.random() < _NARROW else operations
+
+
 def _nested(
-    problem: Problem, prompt: tuple[int, ...], order: Exploring, window: int, rng: random.Random
+    prompt: tuple[int, ...], operations: Sequence[Operation], children: Sequence[nesting.Child], rng: random.Random
 ) -> Iterator[Demonstration]:
     """As `_forked`, with children that fork where their window asks for it: their blocks, both joins, and a few threads below them."""
-    far = len(problem.numbers) == five.SIZE
-    if far:
-        operations = search.far_calls(problem, window - len(prompt), order.all)
-    else:
-        operations = search.fitting(search.calls(problem, beam=_WIDEST, visits=order.all), window - len(prompt))
-    if rng.random() < _NARROW:
-        operations = operations[: rng.randint(1, len(operations))]
-    called = five.child if far else partial(nesting.child, looks=rng.randint(1, 3))
-    children = [called(problem, operation, parent=prompt, window=window, visits=order.all) for operation in operations]
     yield Demonstration(prompt, search.calling_block(operations))
     yield from _joins(prompt, [child.last for child in children], [child.span for child in children], rng)
     for i in _shown([child.last.path is not None for child in children], rng, succeeding=2, failing=4):

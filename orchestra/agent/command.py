@@ -95,10 +95,9 @@ class Setup:
 def brought(args: argparse.Namespace) -> Setup:
     """The user's own tools and model. Raises `ConfigError` when one of them is missing."""
     if args.model is None or not args.tools:
-        missing, given = ("--model", "--tools") if args.tools else ("--tools", "--model")
+        given, missing = ("--tools", "--model URL") if args.tools else ("--model", "--tools FILE.py")
         raise ConfigError(
-            f"the following arguments are required: {missing} (with {given}; without both, and with a question about facts, the shipped"
-            " planner answers)"
+            f"{given} needs {missing} beside it: give both, or leave out both and ask the shipped planner about its facts"
         )
     if args.facts is not None:
         raise ConfigError("--facts is the table of the shipped planner: leave it out, or leave out --model and --tools")

@@ -72,7 +72,8 @@ def advice(facts: FactTable) -> str:
     """What can be asked, and what to do for anything else."""
     shown = "".join(f"\n- {example}" for example in examples(facts))
     return (
-        f"\nThis planner knows questions in English about the facts of its table (`orchestra facts` lists them), such as{shown}"
+        "\nThis planner answers questions in English, with units in full ('5 kilometres'), about the facts of its table (`orchestra facts`"
+        f" lists them), such as{shown}"
         "\nFor anything else bring a model and tools of your own: --model URL --tools FILE.py"
     )
 
@@ -111,7 +112,8 @@ class FactsPlanner:
             tried += await self._more(brief, question, number, untried=not tried)
         if best := _commonest(tried):
             return best
-        why = f"the plan that the planner wrote {tried[0].refusal}.\n{question.hint or 'Put the question in other words, or in parts.'}"
+        next_step = question.hint or "Put it in other words, or ask one thing at a time."
+        why = f"the planner found no plan for this question. {next_step}\nThe first plan that it wrote {tried[0].refusal}."
         return replace(tried[0], texts=_texts(tried), refusal=f"{why}{advice(self._names.facts)}")
 
     async def _more(self, brief: Brief, question: Question, number: int, *, untried: bool) -> list[Planned]:

@@ -70,6 +70,7 @@ WEAVE = Weaver(
 """An outline is a number and `a op b`, a thread's words are a child's search."""
 
 _PROTOCOLS: dict[Method, ThreadProtocol] = {"serial": SERIAL, "fork": FORK, "weave": WEAVE}
+_METHOD_OF: dict[str, str] = {protocol.name: method for method, protocol in _PROTOCOLS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +235,7 @@ async def attempt(
             session=session,
             observer=observer,
         )
-        return read_attempt(problem, tree, label=setup.label)
+        return read_attempt(problem, tree, shown=setup.label)
     tree = await run_tree(
         engine,
         setup.protocol,
@@ -245,7 +246,7 @@ async def attempt(
         session=session,
         observer=observer,
     )
-    return read_attempt(problem, tree, label=setup.label)
+    return read_attempt(problem, tree, shown=setup.label)
 
 
 def _runner(engine: Engine, problem: Problem, setup: Setup) -> Runner:
@@ -269,8 +270,12 @@ def _solves(problem: Problem, thread: Thread) -> bool:
     return path is not None and verify(problem.numbers, problem.target, path) is None
 
 
-def read_attempt(problem: Problem, tree: RunTree, *, label: str) -> Attempt:
-    """Verify what the run claims. Only the final words of the thread that speaks for it count, not a child's."""
+def read_attempt(problem: Problem, tree: RunTree, *, shown: str | None = None) -> Attempt:
+    """Verify what the run claims. Only the final words of the thread that speaks for it count, not a child's.
+
+    Args:
+        shown: `Attempt.label`; None: what the tree says of it, which does not hold how many scouts there were.
+    """
     path = _claim(tree.speaker)
     flaw = verify(problem.numbers, problem.target, path) if path is not None else None
     return Attempt(
@@ -280,5 +285,5 @@ def read_attempt(problem: Problem, tree: RunTree, *, label: str) -> Attempt:
         answer=expression(problem.numbers, path) if path is not None and flaw is None else None,
         flaw=flaw,
         explored=sum(notation.explored(segment.token_ids) for t in tree.threads for segment in t.segments if segment.sampled),
-        label=label,
+        label=shown or label(_METHOD_OF.get(tree.protocol, tree.protocol), tree.join),
     )

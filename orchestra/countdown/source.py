@@ -121,7 +121,7 @@ class CountdownSource:
     def attempt(self, trace: LiveTrace) -> Attempt:
         """A fresh trace that has ended, as an attempt, with its run tree."""
         assert trace.tree is not None, f"trace {trace.id} has not been run"
-        return read_attempt(self.problem, trace.tree, label=self.setup.label)
+        return read_attempt(self.problem, trace.tree, shown=self.setup.label)
 
     def _check(self, trace: LiveTrace) -> None:
         if not isinstance(trace.start, Fresh | Branch):

@@ -55,6 +55,7 @@ def test_a_question_that_cannot_be_known_is_not_put_to_the_model() -> None:
     result, model, _ = asked("How high is K3?", PLAN)
     assert result.status == "failed" and model.log == [] and "did you mean K2?" in str(result.error)
     assert all(example in str(result.error) for example in EXAMPLES[:3]) and "--model URL --tools FILE.py" in str(result.error)
+    assert "with units in full ('5 kilometres')" in str(result.error)
 
 
 def test_a_plan_that_does_not_fit_the_question_is_written_anew_and_patched_into_the_run() -> None:
@@ -82,7 +83,8 @@ def test_a_question_that_says_a_name_twice_is_put_in_other_ways_at_once_and_the_
 def test_without_a_plan_that_fits_there_is_no_answer() -> None:
     result, _, _ = asked(TASK, '1. lookup("K2", "height")\n2. join($1)')
     assert result.answer is None and str(result.error).startswith(
-        "the plan that the planner wrote does not fit the question: it leaves out Mont Blanc.\nPut the question in other words"
+        "the planner found no plan for this question. Put it in other words, or ask one thing at a time.\n"
+        "The first plan that it wrote does not fit the question: it leaves out Mont Blanc.\nThis planner answers questions in English"
     )
 
 
@@ -220,8 +222,8 @@ WRONG = {
     ("--format", "json-lines"): "--format cannot be given to the shipped planner",
     ("--constrained", "--max-rounds", "3"): "--constrained and --max-rounds cannot be given to the shipped planner",
     ("--examples", "nowhere.json"): "--examples cannot be given",
-    ("--model", "http://127.0.0.1:9"): "the following arguments are required: --tools (with --model;",
-    ("--tools", "orchestra.tools.facts"): "the following arguments are required: --model (with --tools;",
+    ("--model", "http://127.0.0.1:9"): "--model needs --tools FILE.py beside it: give both, or leave out both",
+    ("--tools", "orchestra.tools.facts"): "--tools needs --model URL beside it: give both, or leave out both",
     ("--tools", "orchestra.tools.facts", "--model", "vllm"): "--model vllm needs the folder of a model: --model-name DIR",
     ("--facts", "nowhere.csv"): "the fact table nowhere.csv cannot be read: No such file or directory",
     ("--model-name", "nowhere"): "there is no model folder nowhere: give that of a planner, or bring a model of your own",

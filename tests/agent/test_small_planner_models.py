@@ -131,7 +131,7 @@ def test_the_command_runs_a_planner_that_is_in_a_folder(small: Path, capsys: pyt
 def test_a_question_that_the_model_has_never_learned_is_no_crash_and_no_nonsense(small: Path) -> None:
     unknown = ["What is the area of Spain?", "What is the average height of K2, Denali and Big Ben?", "What is 5 plus 7?"]
     for result in asyncio.run(answers(small, unknown, engine="transformers")):
-        assert result.answer is None and "Put the question in other words" in str(result.error)
+        assert result.answer is None and "Put it in other words" in str(result.error)
 
 
 @pytest.mark.skipif(not (ROOT / "models" / SHIPPED).is_dir(), reason=f"models/{SHIPPED} is not there yet")

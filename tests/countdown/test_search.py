@@ -176,9 +176,9 @@ PROBLEM = Problem((11, 7, 5, 3), 24)
 
 
 def test_only_verified_operations_become_an_answer() -> None:
-    good = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 - 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"), label="fork (all)")
+    good = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 - 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"))
     assert (good.answer, good.flaw, good.correct) == ("(11-5)*(7-3)", None, True)
-    lie = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"), label="fork (all)")
+    lie = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"))
     assert lie.answer is None and lie.flaw == "`11 + 5 = 6` is not true"
-    modest = read_attempt(PROBLEM, claim(PROBLEM, "<none> <end>"), label="fork (all)")
+    modest = read_attempt(PROBLEM, claim(PROBLEM, "<none> <end>"))
     assert (modest.answer, modest.flaw, modest.error) == (None, None, None)

@@ -116,11 +116,11 @@ def test_a_share_of_the_gpu_is_for_vllm(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_false_claim_is_not_an_answer() -> None:
-    false = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"), label="fork (all)")
+    false = read_attempt(PROBLEM, claim(PROBLEM, "<goal> 11 + 5 = 6 7 - 3 = 4 6 * 4 = 24 <end>"))
     assert "the solution that the model claimed is none: `11 + 5 = 6` is not true" in verdict(false, Setup())
 
 
 def test_an_engine_failure_is_not_a_missing_solution() -> None:
     tree = claim(Problem((11, 7, 5, 3), 24), "<none> <end>")
     tree.root.status, tree.root.error = "failed", "http://gone does not answer"
-    assert "the engine failed" in verdict(read_attempt(PROBLEM, tree, label="fork (all)"), Setup())
+    assert "the engine failed" in verdict(read_attempt(PROBLEM, tree), Setup())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import combinations, product
 
 import pytest
@@ -150,7 +151,10 @@ def test_the_front_is_exact_where_alternatives_share_items(first: int) -> None:
 @given(small_graphs, st.sampled_from([0.1, 0.7, 1e-9, 12345.678]))
 def test_other_units_give_the_same_plans(graph: TaskGraph, unit: float) -> None:
     if outcomes(graph):
-        scaled = graph.model_copy(update={"rules": tuple(r.model_copy(update={"time": r.time * unit}) for r in graph.rules)})
+        # 3 * 0.1 is no decimal fraction of few digits as floats go, and then another time than that of 0.1 and 0.2 in a chain.
+        times = [float(Fraction(str(unit)) * rule.time) for rule in graph.rules]
+        rules = tuple(rule.model_copy(update={"time": time}) for rule, time in zip(graph.rules, times, strict=True))
+        scaled = graph.model_copy(update={"rules": rules})
         assert [plan.cost for plan in pareto(scaled)] == [plan.cost for plan in pareto(graph)]
 
 

@@ -68,6 +68,12 @@ def test_a_warm_up_that_never_ends_is_told(data: Path, capsys: pytest.CaptureFix
     assert "--warmup 5 is longer than the 4 steps: the rate never reaches --lr\n" in capsys.readouterr().err
 
 
+def test_the_rate_falls_to_the_floor_that_the_option_gives_by_default(data: Path) -> None:
+    args = sft.parse(arguments(data, "whole"))
+    assert sft.learning_rate(2, peak=args.lr, steps=12, warmup=2) == args.lr
+    assert sft.learning_rate(12, peak=args.lr, steps=12, warmup=2) == pytest.approx(args.lr * args.lr_floor)
+
+
 def test_two_processes_train_as_one_does(data: Path) -> None:
     sft.train(sft.parse(arguments(data, "one")))
     done = subprocess.run([*TWO, *arguments(data, "two")], env=ALONE, capture_output=True, text=True, check=False)

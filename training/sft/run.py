@@ -56,11 +56,13 @@ from .processes import Processes, joined
 NAN_BATCH = "nan-batch.npz"
 AGREE_EVERY = 10
 """Steps after which several processes ask each other for Ctrl-C: the CPU waits for the GPU then."""
+LR_FLOOR = 0.1
+"""The rate of the last step, as a share of the peak."""
 NOT_OF_THE_RUN = ("out", "validation", "log_every", "save_every", "accumulate")
 """Arguments that may change when a run goes on: they change nothing that it computes, but for rounding."""
 
 
-def learning_rate(step: int, *, peak: float, steps: int, warmup: int, floor: float = 0.1) -> float:
+def learning_rate(step: int, *, peak: float, steps: int, warmup: int, floor: float = LR_FLOOR) -> float:
     """Linear warm-up, then cosine to the share `floor` of the peak."""
     if step < warmup:
         return peak * (step + 1) / warmup
@@ -248,7 +250,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     shape.add_argument("--intermediate", type=whole(), help="default: 8/3 of --hidden, rounded to 64")
     optimisation = parser.add_argument_group("optimisation")
     optimisation.add_argument("--lr", type=number(above=0), default=1.5e-3)
-    optimisation.add_argument("--lr-floor", type=number(least=0, most=1), default=0.1, help="the last rate, as a share of --lr")
+    optimisation.add_argument(
+        "--lr-floor", type=number(least=0, most=1), default=LR_FLOOR, help="the last rate, as a share of --lr"
+    )
     optimisation.add_argument("--warmup", type=whole(0), default=200, help="steps")
     optimisation.add_argument("--weight-decay", type=number(least=0), default=0.05)
     optimisation.add_argument("--batch-tokens", type=whole(), default=131_072, help="of all processes together")
