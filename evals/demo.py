@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -27,7 +28,8 @@ from .row import Row
 from .runner import row_of
 from .suite.countdown import problem
 
-SETUPS = (Setup(method="serial"), Setup(method="fork", join="all"), Setup(method="fork", join="first"))
+WATCHED = Setup(method="fork", join="first")
+SETUPS = (Setup(method="serial"), Setup(method="fork", join="all"), WATCHED, replace(WATCHED, scouts=8))
 RECORDED = Path(__file__).parent / "recorded" / SHIPPED / "summary.json"
 
 
@@ -41,9 +43,7 @@ def demo(args: argparse.Namespace) -> int:
     page = args.out / "timeline.html"
     first = [attempted for attempted in reversed(attempts) if attempted.problem == problems[0]]
     write_timelines(first, page, title=f"Countdown: {' '.join(map(str, problems[0].numbers))} → {problems[0].target}")
-    console.print(
-        f"\nThread timeline of the first problem in all three modes: [bold]{page}[/] (open it in a browser)", soft_wrap=True
-    )
+    console.print(f"\nThread timeline of the first problem in every mode: [bold]{page}[/] (open it in a browser)", soft_wrap=True)
     console.print(f"Your own numbers: {Path(sys.argv[0])} solve --numbers 3 5 7 11 --target 24", soft_wrap=True)
     return 1 if any(attempted.error for attempted in attempts) else 0
 
@@ -53,6 +53,7 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
         "Countdown: use every number once with + - * / to reach the target. In fork mode\n"
         "the model itself decides which first moves to explore, hands each to a child\n"
         "thread with a fresh context, and writes the answer from what they return.\n"
+        "Scouts are serial searches beside it: the first right answer ends all.\n"
     )
     model = host.model.name if host.model else "a flawless symbolic player"
     console.print(f"Starting {host.kind} with {model} …")
@@ -61,14 +62,14 @@ async def _run(host: Host, problems: Sequence[Problem], console: Console) -> lis
         console.print(
             f"\n[bold]{' '.join(map(str, first.numbers))} → {first.target}[/], forked, siblings cancelled at the first success:\n"
         )
-        console.print(verdict(await watch(host, first, SETUPS[-1], console), SETUPS[-1]), soft_wrap=True)
+        console.print(verdict(await watch(host, first, WATCHED, console), WATCHED), soft_wrap=True)
         console.print(f"\nNow {len(problems)} held-out problems in each mode, one at a time …")
         attempts: list[Attempt] = []
         for setup in SETUPS:
             for problem in problems:
                 done = await attempt(engine, problem, setup)
                 attempts.append(done)
-                console.print(f"  {done.label:<13}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{outcome(done)}")
+                console.print(f"  {done.label:<23}{' '.join(map(str, problem.numbers)):>12} → {problem.target:<4}{outcome(done)}")
         return attempts
 
 
@@ -79,9 +80,7 @@ def comparison(attempts: Sequence[Attempt], *, recorded: dict[str, Summary]) -> 
     view = table(summaries, recorded=recorded)
     if recorded:
         problems = next(iter(recorded.values())).problems
-        view.caption = (
-            f"{view.caption}\nrecorded: this model on {problems:,} held-out problems on a GPU, see evals/recorded/{SHIPPED}"
-        )
+        view.caption = f"{view.caption}\nrecorded: this model on {problems:,} held-out problems, see evals/recorded/{SHIPPED}"
     return view
 
 
@@ -95,6 +94,6 @@ def _recorded() -> dict[str, Summary]:
     """The shipped model's recorded summaries at the demo's settings, by method; empty where they were not installed."""
     if not RECORDED.is_file():
         return {}
-    names = {"serial": "serial", "fork-all": "fork (all)", "fork-first": "fork (first)"}
+    names = {"serial": "serial", "fork-all": "fork (all)", "fork-first": "fork (first)", "race": SETUPS[-1].label}
     summaries = TypeAdapter(list[Summary]).validate_json(RECORDED.read_text())
     return {names[summary.method]: summary for summary in summaries if summary.method in names}

@@ -44,6 +44,7 @@ POINTS: dict[str, Setup] = {
     "serial-window-640": replace(SERIAL, beam=10, window=640),
     "serial-window-1024": replace(SERIAL, beam=15, window=1024),
     "fork-first-10x12": replace(FORK, join="first", beam=10),
+    "race": replace(FORK, join="first", scouts=8),
 }
 
 
