@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from orchestra.evals.methods.costs import costs_of_tree
 
 from orchestra.cli import main
 from orchestra.countdown import notation, player
 from orchestra.countdown.attempt import Attempt, Setup, attempt
 from orchestra.countdown.command import verdict
+from orchestra.countdown.hints import limited
 from orchestra.countdown.model import ModelCard
 from orchestra.countdown.picture import to_record
 from orchestra.countdown.problem import Problem, generate
@@ -63,6 +65,26 @@ def test_a_scouts_right_answer_ends_the_search() -> None:
     assert done.tree.protocol == RACE and done.tree.speaker.id == "0.1"
     assert done.ledger.span == len(RIGHT.split())
     assert done.tree.threads[1].status == "cancelled" and done.ledger.wasted > 0
+
+
+def test_the_silent_root_is_no_thread_and_a_scout_that_ran_out_of_tokens_none_that_was_cut() -> None:
+    _, alone = play(PROBLEM, Setup())
+    _, done = play(PROBLEM, Setup(scouts=2), scouts_say=" ".join(["11 - 5 = 6"] * 40))
+    costs = costs_of_tree(done.tree, done.ledger)
+    assert [done.tree.threads[number].status for number in (-2, -1)] == ["cut", "cut"]
+    assert done.tree.num_threads == costs.threads == alone.tree.num_threads + 2 == 1 + alone.ledger.children + 2
+    assert f"{costs.threads} threads, " in verdict(done, Setup(scouts=2))
+    assert costs.cut == costs_of_tree(alone.tree, alone.ledger).cut == 0
+
+
+def test_what_tokens_kept_from_starting_is_not_said_to_be_too_deep() -> None:
+    starved = Setup(depth=1, scouts=2, tree_tokens=700)
+    _, done = play(PROBLEM, starved, scouts_say=NOTHING)
+    assert any(thread.status == "refused" for thread in done.tree.threads)
+    assert not any("may be nested" in line for line in limited(done, starved))
+    flat = Setup(depth=0, scouts=2)
+    _, done = play(PROBLEM, flat, scouts_say=NOTHING)
+    assert any("nested 0 deep: --depth 1 lets them run" in line for line in limited(done, flat))
 
 
 @pytest.mark.parametrize("said", [FALSE, NOTHING])

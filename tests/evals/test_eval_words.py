@@ -189,6 +189,7 @@ def test_the_list_describes_every_benchmark(capsys: pytest.CaptureFixture[str]) 
         (["countdown", "--engine", "scripted", "--max-tokens", "9"], "--window in place of --max-tokens"),
         (["tiny", "--engine", "recorded:made", "--join", "first"], "--join is for `--method fork`"),
         (["tiny", "--engine", "recorded:made", "--beam", "3"], "--beam is for Countdown's own model"),
+        (["tiny", "--engine", "recorded:made", "--scouts", "3"], "--scouts is for Countdown's own model"),
         (["tiny", "--engine", "recorded:made", "--top-p", "0"], "`--top-p` must be in (0, 1], got 0.0"),
         (["tiny", "--engine", "recorded:made", "--temperature", "-1"], "`temperature` must not be negative"),
         (["tiny", "--engine", "recorded:made", "--shard", "0/100000"], "holds no problem: make fewer shards"),

@@ -2,8 +2,8 @@
 # Asynchronous GRPO of the fork policy with TRL, 9 minutes at most. Needs orchestra with the extras vllm and train. On one H200, beside other programs: 85 s until
 # the engine is up, then 12 steps in 37 s, 150 s in all (evals/recorded/nested-h200/async.jsonl). With SERVER=1 on two H200 (22 November 2026, vLLM 0.25.1,
 # --enforce-eager, models/countdown-6m-nested, --beam 0 --child-beam 0 --join first) the server was up after 108 s, beside another program; new weights took 0.1 to
-# 0.9 s through NCCL; six steps came within 73 s, four of them from the first round of 64 trees, which took 37 s (140 requests a second, up to 4,900 at once) and the
-# next 22 s; 212 s in all (evals/recorded/third-stage-h200/async-server.jsonl). Sampling is the bound, not learning: 0.2 to 0.5 s a step.
+# 0.9 s through NCCL; six steps came within 73 s, four of them from the first two rounds, 64 trees at once, which took 37 s (140 requests a second, up to 4,900 at
+# once), the next two 22 s; 212 s in all (evals/recorded/third-stage-h200/async-server.jsonl). Sampling is the bound, not learning: 0.2 to 0.5 s a step after the first.
 #   async_grpo.sh               one GPU: vLLM in the trainer's process
 #   SERVER=1 async_grpo.sh      two GPUs: a vLLM server on GPU 1, which gets new weights through NCCL, and the trainer on GPU 0
 #   TINY=1 async_grpo.sh        the first on a CPU in a minute or two

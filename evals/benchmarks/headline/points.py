@@ -51,7 +51,7 @@ POINTS: dict[str, Setup] = {
 async def run(args: argparse.Namespace, log: Console) -> None:
     countdown = benchmark("countdown")
     found = find(countdown, Wanted(limit=args.limit))
-    host = host_from(args, max_requests=min(1024, args.concurrency * 24))
+    host = host_from(args, max_requests=min(1024, args.concurrency * max(POINTS[name].threads for name in args.points)))
     host.check(map(game_of, found.problems))
 
     async with Equivalence() as same, host.engine as engine:
